@@ -1,1 +1,129 @@
-"use strict";
+// Everything works without this file. It makes htmx speak to people who cannot see the swap, and keeps double clicks harmless.
+(() => {
+  "use strict";
+
+  const UNREACHABLE = "The portal could not be reached. Nothing you see here was changed by this. Check your connection and try again.";
+  const FAILED = "That did not work. Reload the page to see what is stored now, then try again.";
+  const ONCE_MS = 10000;
+
+  const byId = (id) => document.getElementById(id);
+
+  // --- after a swap: focus and announcement ---
+  function focusOn(element) {
+    if (!element.matches("a[href], button, input, select, textarea, [tabindex]")) element.tabIndex = -1;
+    element.focus();
+  }
+
+  function landingPlace(region) {
+    if (region.matches("[data-focus-after-swap]")) return region;
+    return region.querySelector("[data-focus-after-swap]") || region.querySelector("h1, h2, h3") || region;
+  }
+
+  function askedByPerson(detail) {
+    const config = detail.requestConfig;
+    const event = config && config.triggeringEvent;
+    // Typing, and polling (which has no event), must not pull the focus away.
+    return Boolean(event && /^(click|submit)$/.test(event.type) && !config.elt.closest("[data-keep-focus]"));
+  }
+
+  function announce(region) {
+    const source = region.matches("[data-announce]") ? region : region.querySelector("[data-announce]");
+    if (source) byId("live").textContent = source.textContent.trim();
+  }
+
+  document.addEventListener("htmx:afterSettle", (event) => {
+    // detail.elt is the new element after an outerHTML swap; its id is the contract of a fragment.
+    const old = event.detail.target;
+    const region = (old && old.id && byId(old.id)) || event.detail.elt;
+    if (!region || !region.isConnected) return;
+    clearError();
+    showSelectAll();
+    announce(region);
+    if (askedByPerson(event.detail)) focusOn(landingPlace(region));
+  });
+
+  // --- failures: a sentence, never silence, never HTML ---
+  function clearError() {
+    byId("live-errors").textContent = "";
+  }
+
+  function showError(text) {
+    const notice = document.createElement("p");
+    notice.className = "notice notice-danger";
+    notice.textContent = text;
+    const place = byId("live-errors");
+    place.replaceChildren(notice);
+    place.scrollIntoView({ block: "nearest" });
+  }
+
+  function sentenceIn(xhr) {
+    const type = xhr.getResponseHeader("Content-Type") || "";
+    if (!type.startsWith("text/html")) return "";
+    const parsed = new DOMParser().parseFromString(xhr.responseText, "text/html");
+    const element = parsed.querySelector("[data-error-text]");
+    return element ? element.textContent.replace(/\s+/g, " ").trim() : "";
+  }
+
+  document.addEventListener("htmx:responseError", (event) => showError(sentenceIn(event.detail.xhr) || FAILED));
+  document.addEventListener("htmx:swapError", () => showError(FAILED));
+  for (const name of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(name, () => showError(UNREACHABLE));
+
+  // --- one submit per click ---
+  function setBusy(form, busy) {
+    form.toggleAttribute("data-sent", busy);
+    for (const button of form.querySelectorAll("button:not([type=button])")) {
+      if (busy) button.setAttribute("aria-disabled", "true");
+      else button.removeAttribute("aria-disabled");
+    }
+  }
+
+  // In the capture phase, so that a second submit reaches neither the browser nor htmx.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!form.matches("[data-once]")) return;
+    if (form.hasAttribute("data-sent")) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      return;
+    }
+    setBusy(form, true);
+    setTimeout(() => setBusy(form, false), ONCE_MS);
+  }, true);
+
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.target.matches("form[data-sent]")) setBusy(event.target, false);
+  });
+
+  // A page out of the back-forward cache may show what was erased, or what belongs to somebody who signed out.
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) window.location.reload();
+    for (const form of document.querySelectorAll("form[data-sent]")) setBusy(form, false);
+  });
+
+  // --- "select all on this page" ---
+  function boxesOf(all) {
+    return [...(all.form || document).querySelectorAll("input[type=checkbox]")].filter((box) => box.name === all.dataset.selectAll);
+  }
+
+  function showSelectAll() {
+    for (const all of document.querySelectorAll("[data-select-all]")) all.closest("[hidden]")?.removeAttribute("hidden");
+  }
+
+  document.addEventListener("change", (event) => {
+    const changed = event.target;
+    if (changed.matches("[data-select-all]")) {
+      for (const box of boxesOf(changed)) box.checked = changed.checked;
+      return;
+    }
+    for (const all of document.querySelectorAll("[data-select-all]")) {
+      const boxes = boxesOf(all);
+      const checked = boxes.filter((box) => box.checked).length;
+      all.checked = checked > 0 && checked === boxes.length;
+      all.indeterminate = checked > 0 && checked < boxes.length;
+    }
+  });
+
+  showSelectAll();
+  const summary = document.querySelector(".errors[data-focus-after-swap]");
+  if (summary) focusOn(summary);
+})();
