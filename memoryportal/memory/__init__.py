@@ -1,0 +1,59 @@
+"""The only room that knows mem0 and speaks to a memory store.
+
+    from memoryportal.memory import ScopedMemory, SubjectId
+
+Nothing here imports mem0 until a text has to be embedded: listing, reading and erasing never need it.
+"""
+
+from .errors import (
+    BadCursor,
+    BadQuery,
+    CountMoved,
+    EmbedderUnavailable,
+    ErasureRunning,
+    InvalidSubject,
+    MemoryChanged,
+    MemoryNotFound,
+    MemoryRoomError,
+    ScopeViolation,
+    StoreNotPrepared,
+    StoreRefused,
+    StoreUnavailable,
+    UseRestricted,
+    WritesPaused,
+)
+from .scope import Filters, Scope, SubjectId
+from .scoped import ScopedMemory
+from .types import Entity, Hit, Hits, Item, Message, Page, Removed, Residue, Summary, Version
+
+__all__ = [
+    "BadCursor",
+    "BadQuery",
+    "CountMoved",
+    "EmbedderUnavailable",
+    "Entity",
+    "ErasureRunning",
+    "Filters",
+    "Hit",
+    "Hits",
+    "InvalidSubject",
+    "Item",
+    "MemoryChanged",
+    "MemoryNotFound",
+    "MemoryRoomError",
+    "Message",
+    "Page",
+    "Removed",
+    "Residue",
+    "Scope",
+    "ScopeViolation",
+    "ScopedMemory",
+    "StoreNotPrepared",
+    "StoreRefused",
+    "StoreUnavailable",
+    "SubjectId",
+    "Summary",
+    "UseRestricted",
+    "Version",
+    "WritesPaused",
+]

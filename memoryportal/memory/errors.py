@@ -36,6 +36,8 @@ class BadQuery(MemoryRoomError, ValueError):
 class StoreUnavailable(MemoryRoomError):
     """The store could not be reached or did not answer in time. Nothing is known about what it holds."""
 
+    status_code = 503
+
 
 class StoreNotPrepared(StoreUnavailable):
     """The store answers, but `manage.py prepare_store` has not been run on it."""

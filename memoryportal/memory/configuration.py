@@ -1,0 +1,122 @@
+"""Which store, embedder and LLM are used: mem0's own configuration, or the embedded default.
+
+`MEM0_CONFIG` is a path to, or the text of, the JSON that people hand to `Memory.from_config`. A store that isolation and
+erasure have not been proven on is refused here, at start-up, in words.
+"""
+
+import json
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.signals import setting_changed
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from .errors import StoreRefused
+
+PROVEN = ("pgvector",)
+DEFAULT_COLLECTION = "memories"
+OFFLINE_DIMENSIONS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What the memory room runs on. `dsn` is the portal's (scoped) login, `owner_dsn` may change the schema."""
+
+    provider: str
+    collection: str
+    dimensions: int
+    dsn: str
+    owner_dsn: str
+    embedder: dict[str, Any] | None
+    llm: dict[str, Any] | None
+    mem0: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def scoped_role(self) -> str:
+        """The login that the portal's store connection uses."""
+        return str(conninfo_to_dict(self.dsn).get("user") or "memoryportal_scoped")
+
+
+def read_json(value: str) -> dict[str, Any]:
+    """Parse MEM0_CONFIG, a path or the JSON itself. Raises StoreRefused with a sentence that names no content."""
+    text = value.strip()
+    try:
+        if not text.startswith("{"):
+            text = Path(text).expanduser().read_text(encoding="utf-8")
+        parsed = json.loads(text)
+    except OSError as error:
+        raise StoreRefused(f"MEM0_CONFIG names a file that cannot be read ({error.strerror}).") from None
+    except ValueError:
+        raise StoreRefused("MEM0_CONFIG is neither a path nor valid JSON.") from None
+    if not isinstance(parsed, dict):
+        raise StoreRefused("MEM0_CONFIG must be a JSON object, as for mem0's Memory.from_config.")
+    return parsed
+
+
+def _connection(config: dict[str, Any]) -> str:
+    """The libpq connection string of mem0's pgvector block."""
+    if config.get("connection_string"):
+        extra = {"sslmode": config["sslmode"]} if config.get("sslmode") else {}
+        return make_conninfo(str(config["connection_string"]), **extra)
+    names = {"dbname": "dbname", "user": "user", "password": "password", "host": "host", "port": "port"}
+    parts = {libpq: config[key] for key, libpq in names.items() if config.get(key)}
+    if not parts.get("host") and not parts.get("user"):
+        raise StoreRefused("MEM0_CONFIG has no connection for pgvector: connection_string, or host, user and password.")
+    if config.get("sslmode"):
+        parts["sslmode"] = config["sslmode"]
+    return make_conninfo(**{"dbname": "postgres", **parts})
+
+
+def _from_mem0(raw: dict[str, Any]) -> Configuration:
+    block = raw.get("vector_store") or {}
+    provider = str(block.get("provider") or "qdrant")
+    if provider not in PROVEN:
+        raise StoreRefused(
+            f"MEM0_CONFIG asks for the store {provider!r}. Isolation and erasure are proven on: {', '.join(PROVEN)}. "
+            "On another store mem0 leaks or keeps rows in ways that nobody has measured, so the portal does not start."
+        )
+    config = block.get("config") or {}
+    own = _connection(config)
+    return Configuration(
+        provider=provider,
+        collection=str(config.get("collection_name") or "mem0"),
+        dimensions=int(config.get("embedding_model_dims") or 1536),
+        dsn=settings.MEMORY_DATABASE_URL or own,
+        owner_dsn=settings.MEMORY_OWNER_URL or own,
+        embedder=raw.get("embedder") or {"provider": "openai", "config": {}},
+        llm=raw.get("llm"),
+        mem0=raw,
+    )
+
+
+def _embedded_default() -> Configuration:
+    addresses = settings.ADDRESSES
+    return Configuration(
+        provider="pgvector",
+        collection=DEFAULT_COLLECTION,
+        dimensions=OFFLINE_DIMENSIONS,
+        dsn=settings.MEMORY_DATABASE_URL or addresses.scoped,
+        owner_dsn=settings.MEMORY_OWNER_URL or addresses.owner,
+        embedder=None,
+        llm=None,
+    )
+
+
+@lru_cache(maxsize=1)
+def configuration() -> Configuration:
+    """The configuration in force. Raises StoreRefused with a sentence for the operator."""
+    if settings.MEM0_CONFIG and settings.MEM0_API_KEY:
+        raise StoreRefused("MEM0_CONFIG and MEM0_API_KEY are both set: choose your own store or the hosted Platform.")
+    if settings.MEM0_API_KEY:
+        raise StoreRefused("MEM0_API_KEY chooses mem0's hosted Platform, which this version does not support yet.")
+    return _from_mem0(read_json(settings.MEM0_CONFIG)) if settings.MEM0_CONFIG else _embedded_default()
+
+
+def _forget(**_: Any) -> None:
+    configuration.cache_clear()
+
+
+setting_changed.connect(_forget)

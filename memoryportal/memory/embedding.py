@@ -1,0 +1,107 @@
+"""Texts to vectors: the embedder of mem0's configuration, or an offline one that needs no key and no network.
+
+The offline embedder is WordLlama (256 dimensions), whose wheel carries its weights.
+"""
+
+import threading
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from django.conf import settings
+
+from .configuration import OFFLINE_DIMENSIONS, configuration
+from .errors import EmbedderUnavailable
+
+# Similarity below which a memory has nothing to do with the question, measured on the demo's memories with
+# `make bench` (tests/benchmarks/test_relevance.py): unrelated pairs stay below, related ones above.
+OFFLINE_FLOOR = 0.25
+OTHER_FLOOR = 0.30
+Action = Literal["add", "search", "update"]
+
+
+class OfflineEmbedder:
+    """mem0's embedder interface over WordLlama. Vectors are unit length."""
+
+    floor = OFFLINE_FLOOR
+
+    def __init__(self) -> None:
+        self._model: Any = None
+        self._lock = threading.Lock()
+
+    def embed(self, text: str, memory_action: Action | None = None) -> list[float]:
+        return self.embed_batch([text], memory_action or "add")[0]
+
+    def embed_batch(self, texts: list[str], memory_action: Action = "add") -> list[list[float]]:
+        vectors = self._loaded().embed(list(texts), norm=True)
+        return [[float(number) for number in vector] for vector in vectors]
+
+    def _loaded(self) -> Any:
+        with self._lock:
+            if self._model is None:
+                import wordllama  # some 0.3 s and 60 MB: only when a text is embedded
+
+                self._model = wordllama.WordLlama.load(
+                    cache_dir=Path(wordllama.__file__).parent, disable_download=True, dim=OFFLINE_DIMENSIONS
+                )
+        return self._model
+
+
+class ConfiguredEmbedder:
+    """An embedder of mem0's own, with its failures named."""
+
+    floor = OTHER_FLOOR
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.config = inner.config
+
+    def embed(self, text: str, memory_action: Action | None = None) -> list[float]:
+        try:
+            return [float(number) for number in self._inner.embed(text, memory_action or "add")]
+        except Exception as error:  # every provider raises its own; the text of some repeats the input
+            raise EmbedderUnavailable(f"the embedder did not answer ({type(error).__name__})") from None
+
+    def embed_batch(self, texts: list[str], memory_action: Action = "add") -> list[list[float]]:
+        return [self.embed(text, memory_action) for text in texts]
+
+
+class Prepared:
+    """An embedder that already knows some texts, so that no embedding happens inside a transaction."""
+
+    def __init__(self, inner: Any, texts: list[str], action: Action) -> None:
+        self._inner = inner
+        self._known = dict(zip(texts, inner.embed_batch(texts, action), strict=True)) if texts else {}
+
+    def embed(self, text: str, memory_action: Action | None = None) -> list[float]:
+        return self._known.get(text) or self._inner.embed(text, memory_action)
+
+    def embed_batch(self, texts: list[str], memory_action: Action = "add") -> list[list[float]]:
+        return [self.embed(text, memory_action) for text in texts]
+
+
+@lru_cache(maxsize=4)
+def _configured(provider: str, config_repr: str) -> Any:
+    from mem0.utils.factory import EmbedderFactory  # importing mem0 costs 0.8 s and 100 MB
+
+    block = configuration().embedder or {}
+    try:
+        return ConfiguredEmbedder(EmbedderFactory.create(provider, block.get("config") or {}, None))
+    except Exception as error:
+        raise EmbedderUnavailable(f"the embedder {provider!r} could not be set up ({type(error).__name__})") from None
+
+
+_OFFLINE = OfflineEmbedder()
+
+
+def embedder() -> Any:
+    """The embedder in force. Raises EmbedderUnavailable."""
+    block = configuration().embedder
+    if block is None or block.get("provider") == "wordllama":
+        return _OFFLINE
+    return _configured(str(block.get("provider")), repr(block.get("config")))
+
+
+def relevance_floor() -> float:
+    """Below this similarity a search by meaning says "nothing close to that" (setting SEARCH_FLOOR)."""
+    return float(embedder().floor if settings.SEARCH_FLOOR is None else settings.SEARCH_FLOOR)

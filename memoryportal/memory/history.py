@@ -1,0 +1,117 @@
+"""mem0's history and message buffer in PostgreSQL, keyed by subject.
+
+mem0 keeps both in an SQLite file without an owner column: after `delete_all` it still holds every text the person ever
+had, and nobody can say whose. This object takes the place of mem0's `SQLiteManager` (mem0/memory/storage.py) and takes the
+subject from the scope that it is bound to, because mem0 does not pass one.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from psycopg import sql
+
+from .errors import ScopeViolation
+from .names import Tables
+from .pool import Cursor
+from .scope import Scope
+
+OpenCursor = Callable[[], AbstractContextManager[Cursor]]
+BUFFER_SIZE = 10  # what mem0 keeps for each conversation
+
+
+class SubjectHistory:
+    """The `db` of a bound mem0 Memory."""
+
+    def __init__(self, tables: Tables, scope: Scope, open_cursor: OpenCursor) -> None:
+        self.tables, self.scope, self._open = tables, scope, open_cursor
+
+    def add_history(
+        self,
+        memory_id: str,
+        old_memory: str | None,
+        new_memory: str | None,
+        event: str,
+        *,
+        created_at: str | None = None,
+        updated_at: str | None = None,
+        is_deleted: int = 0,
+        actor_id: str | None = None,
+        role: str | None = None,
+    ) -> None:
+        """Note one change of a memory that exists. A row for a memory that was deleted meanwhile is not written."""
+        statement = sql.SQL(
+            "WITH alive AS (SELECT 1 FROM {memories} WHERE id = %s::uuid AND payload->>'user_id' = %s FOR SHARE) "
+            "INSERT INTO {history} (subject, memory_id, old_memory, new_memory, event, created_at, updated_at, "
+            "is_deleted, actor_id, role) SELECT %s, %s::uuid, %s, %s, %s, %s, %s, %s, %s, %s FROM alive"
+        ).format(memories=self.tables.memories, history=self.tables.history)
+        subject = str(self.scope.subject)
+        values = (subject, memory_id, old_memory, new_memory, event, created_at, updated_at or created_at)
+        with self._open() as cursor:
+            cursor.execute(statement, (memory_id, subject, *values, bool(is_deleted), actor_id, role))
+
+    def batch_add_history(self, records: list[dict[str, Any]]) -> None:
+        for record in records:
+            self.add_history(
+                record["memory_id"],
+                record.get("old_memory"),
+                record.get("new_memory"),
+                record["event"],
+                created_at=record.get("created_at"),
+                updated_at=record.get("updated_at"),
+                is_deleted=record.get("is_deleted", 0),
+                actor_id=record.get("actor_id"),
+                role=record.get("role"),
+            )
+
+    def get_history(self, memory_id: str) -> list[dict[str, Any]]:
+        columns = "seq memory_id old_memory new_memory event created_at updated_at is_deleted actor_id role".split()
+        statement = sql.SQL("SELECT {} FROM {} WHERE subject = %s AND memory_id = %s::uuid ORDER BY seq").format(
+            sql.SQL(", ").join(map(sql.Identifier, columns)), self.tables.history
+        )
+        with self._open() as cursor:
+            rows = cursor.execute(statement, (str(self.scope.subject), memory_id)).fetchall()
+        named = [dict(zip(columns, row, strict=True)) for row in rows]
+        return [{**row, "id": str(row.pop("seq")), "memory_id": str(row["memory_id"])} for row in named]
+
+    def save_messages(self, messages: list[dict[str, Any]], session_scope: str) -> None:
+        """Append to this conversation's buffer and keep its newest ten. `session_scope` is mem0's text; ours is typed."""
+        insert = sql.SQL(
+            "INSERT INTO {} (subject, agent, run, role, name, content) VALUES (%s, %s, %s, %s, %s, %s)"
+        ).format(self.tables.messages)
+        trim = sql.SQL(
+            "DELETE FROM {table} WHERE {mine} AND seq NOT IN "
+            "(SELECT seq FROM {table} WHERE {mine} ORDER BY seq DESC LIMIT %s)"
+        ).format(table=self.tables.messages, mine=self._mine)
+        with self._open() as cursor:
+            for message in messages:
+                cursor.execute(
+                    insert, (*self._key, message.get("role"), message.get("name"), message.get("content"))
+                )
+            cursor.execute(trim, (*self._key, *self._key, BUFFER_SIZE))
+
+    def get_last_messages(self, session_scope: str, limit: int = BUFFER_SIZE) -> list[dict[str, Any]]:
+        statement = sql.SQL(
+            "SELECT role, content, name, created_at FROM (SELECT * FROM {} WHERE {} ORDER BY seq DESC LIMIT %s) newest "
+            "ORDER BY seq"
+        ).format(self.tables.messages, self._mine)
+        with self._open() as cursor:
+            rows = cursor.execute(statement, (*self._key, limit)).fetchall()
+        return [
+            {"role": role, "content": content, "name": name, "created_at": at.isoformat()}
+            for role, content, name, at in rows
+        ]
+
+    def reset(self) -> None:
+        raise ScopeViolation("a scope cannot reset the store")
+
+    def close(self) -> None:
+        """Nothing to close: the pool belongs to the process."""
+
+    @property
+    def _key(self) -> tuple[str, str | None, str | None]:
+        return str(self.scope.subject), self.scope.agent, self.scope.run
+
+    @property
+    def _mine(self) -> sql.Composable:
+        return sql.SQL("subject = %s AND agent IS NOT DISTINCT FROM %s AND run IS NOT DISTINCT FROM %s")

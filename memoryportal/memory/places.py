@@ -1,0 +1,75 @@
+"""Every place where a person's text can be, by room. What is not listed here is not erased, so a test lists it for us.
+
+A place names its columns as `table.column`; `{collection}` stands for the configured mem0 collection. EXEMPT says, in
+words, why a column that holds a subject, an account or text is not emptied by "erase everything".
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One place. `label` and `explains` are read by people."""
+
+    key: str
+    label: str
+    explains: str
+    columns: frozenset[str]
+
+
+_STORE = (
+    Place(
+        "memories",
+        "Memories",
+        "What assistants remember about you, with the vectors that searching needs",
+        frozenset({"{collection}.payload", "{collection}.vector"}),
+    ),
+    Place(
+        "entities",
+        "Noted names",
+        "People, places and things that were noted from your memories",
+        frozenset({"{collection}_entities.payload", "{collection}_entities.vector"}),
+    ),
+    Place(
+        "history",
+        "Earlier wordings",
+        "How each memory read before it was changed",
+        frozenset(
+            f"{{collection}}_history.{column}" for column in ("subject", "old_memory", "new_memory", "actor_id", "role", "event")
+        ),
+    ),
+    Place(
+        "messages",
+        "Recent messages",
+        "The last messages of each conversation, kept as context for the next one",
+        frozenset(
+            f"{{collection}}_messages.{column}" for column in ("subject", "agent", "run", "role", "name", "content")
+        ),
+    ),
+)
+
+PLACES: dict[str, Place] = {place.key: place for place in _STORE}
+EXEMPT: dict[str, str] = {
+    "{collection}_gate.subject": "says that writing is shut for this subject; holds no text and must outlive an erasure",
+    "{collection}_gate.agent": "the assistant that the gate is shut for",
+    "{collection}_gate.state": "one of two words",
+    "{collection}_history.created_at": "a time",
+    "{collection}_history.updated_at": "a time",
+}
+
+
+def register(*places: Place) -> None:
+    """Add a room's places (called from the room's AppConfig.ready)."""
+    for place in places:
+        PLACES[place.key] = place
+
+
+def exempt(**reasons: str) -> None:
+    """Add a room's exemptions; `__` in a name stands for the dot of `table.column`."""
+    EXEMPT.update({name.replace("__", "."): why for name, why in reasons.items()})
+
+
+def covered_columns(collection: str) -> set[str]:
+    """`table.column` of everything a place or an exemption speaks of."""
+    named = {column for place in PLACES.values() for column in place.columns} | set(EXEMPT)
+    return {column.format(collection=collection) for column in named}

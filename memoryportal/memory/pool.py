@@ -1,0 +1,133 @@
+"""Connections to the memory store: bounded in time, bound to one subject for the length of each transaction."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import errors as pg
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
+
+from memoryportal.base.deadline import CONNECT_SECONDS, STATEMENT_SECONDS, DeadlineConnection
+
+from .errors import ErasureRunning, InvalidSubject, MemoryRoomError, ScopeViolation, StoreNotPrepared, StoreUnavailable
+from .errors import WritesPaused
+
+Cursor = psycopg.Cursor[TupleRow]
+
+_pools: dict[str, ConnectionPool[Any]] = {}
+_lock = threading.Lock()
+
+# What the gate's trigger raises (memory/sql/gate.sql).
+GATE_ERRORS: dict[str, type[MemoryRoomError]] = {
+    "MP001": WritesPaused,
+    "MP002": ErasureRunning,
+    "MP003": InvalidSubject,
+    "MP004": ScopeViolation,
+    "MP005": ScopeViolation,
+}
+_NOT_PREPARED = (pg.UndefinedTable, pg.UndefinedColumn, pg.UndefinedFunction, pg.UndefinedObject)
+
+
+def connection_options() -> dict[str, Any]:
+    """Keyword arguments for every connection to the store.
+
+    `prepare_threshold=None`: from the eleventh run on a generic plan drops rows of a filtered vector search
+    (measured; see the notes in README.md on plain mem0).
+    """
+    return {
+        "connect_timeout": CONNECT_SECONDS,
+        "options": f"-c statement_timeout={STATEMENT_SECONDS * 1000} -c idle_in_transaction_session_timeout=60000",
+        "prepare_threshold": None,
+    }
+
+
+def get_pool(dsn: str) -> ConnectionPool[Any]:
+    """The process's pool for `dsn`, opened on first use."""
+    with _lock:
+        if dsn not in _pools:
+            _pools[dsn] = ConnectionPool(
+                dsn,
+                connection_class=DeadlineConnection,
+                kwargs=connection_options(),
+                min_size=0,
+                max_size=10,
+                timeout=2,
+                max_idle=60,
+                check=ConnectionPool.check_connection,
+                reconnect_timeout=5,
+                open=True,
+                name="memory-store",
+            )
+        return _pools[dsn]
+
+
+def close_all() -> None:
+    """Close every pool; the next call opens a new one."""
+    with _lock:
+        for pool in _pools.values():
+            pool.close(timeout=2)
+        _pools.clear()
+
+
+def translate(error: psycopg.Error) -> MemoryRoomError:
+    """Our error for a driver's. Never keeps the driver's text: its DETAIL repeats the row."""
+    state = error.sqlstate or ""
+    if state in GATE_ERRORS:
+        return GATE_ERRORS[state](_GATE_WORDS[state])
+    if isinstance(error, _NOT_PREPARED):
+        return StoreNotPrepared("the store has no tables yet: run manage.py prepare_store")
+    if isinstance(error, pg.InsufficientPrivilege):
+        return StoreNotPrepared(f"the store's login may not do this ({state}): run manage.py prepare_store as owner")
+    return StoreUnavailable(f"the store could not be used ({state or type(error).__name__})")
+
+
+_GATE_WORDS = {
+    "MP001": "remembering is paused for this subject",
+    "MP002": "the memories of this subject are being erased",
+    "MP003": "the subject of this row is refused",
+    "MP004": "the memory tables are written in READ COMMITTED only",
+    "MP005": "a row may not change its owner",
+}
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Translate everything the driver raises; `from None` so that no text of a row travels in a traceback."""
+    try:
+        yield
+    except (PoolTimeout, PoolClosed, TooManyRequests):
+        raise StoreUnavailable("the store did not give a connection in time") from None
+    except psycopg.Error as error:
+        raise translate(error) from None
+
+
+def bind_subject(cursor: Cursor, subject: str, agent_only: str = "") -> None:
+    """Tell row-level security whose rows this transaction is about. Local to the transaction."""
+    cursor.execute(
+        "SELECT set_config('memoryportal.subject', %s, true), set_config('memoryportal.knowledge', %s, true)",
+        (subject, agent_only),
+    )
+
+
+@contextmanager
+def transaction(dsn: str, subject: str) -> Iterator[Cursor]:
+    """One transaction on the pool, bound to `subject`. Raises the memory room's own errors only."""
+    with store_errors(), get_pool(dsn).connection() as connection, connection.cursor() as cursor:
+        bind_subject(cursor, subject)
+        yield cursor
+
+
+@contextmanager
+def fresh_transaction(dsn: str, subject: str) -> Iterator[Cursor]:
+    """Like `transaction`, on a connection made for this one use: what verification reads with."""
+    with store_errors():
+        connection = DeadlineConnection.connect(dsn, **connection_options())
+        try:
+            with connection, connection.cursor() as cursor:
+                bind_subject(cursor, subject)
+                yield cursor
+        finally:
+            connection.close()

@@ -1,0 +1,237 @@
+"""Make a PostgreSQL database fit for the portal: tables, owner index, row-level security, gate, no statistics on text.
+
+Idempotent, and safe on a table that a plain mem0 made and is using. Runs as the tables' owner.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, LiteralString, cast
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from .configuration import Configuration, configuration
+from .controls import LOCK_SPACE
+from .errors import StoreUnavailable
+from .names import Tables
+from .stores.conditions import CREATED
+
+SQL = Path(__file__).parent / "sql"
+_ONE_AT_A_TIME = (LOCK_SPACE, -1)
+# (table suffix, how the gate finds the subject, whether a pause refuses inserts)
+GATED = (("", "payload", "yes"), ("entities", "payload", "yes"), ("history", "subject", "no"), ("messages", "subject", "yes"))
+TEXT_COLUMNS = {
+    "": ("vector", "payload"),
+    "entities": ("vector", "payload"),
+    "history": ("subject", "old_memory", "new_memory", "actor_id"),
+    "messages": ("subject", "name", "content"),
+    "gate": ("subject",),
+}
+
+
+class Preparation:
+    """One run of `prepare_store`. `done` collects a sentence for each thing that was changed."""
+
+    def __init__(self, connection: psycopg.Connection[Any], configured: Configuration) -> None:
+        self.connection, self.configured = connection, configured
+        self.tables = Tables(configured.collection)
+        self.done: list[str] = []
+        self.ours = False
+
+    def run(self) -> list[str]:
+        """Prepare everything, in an order that never leaves a table open to more than before."""
+        with self._alone():
+            self.ours = not self._exists(self.tables.name())
+            self._tables()
+            self._statistics()
+            self._indexes()
+            self._times()
+            self._gate()
+            self._row_security()
+        return self.done
+
+    def execute(self, statement: str | sql.Composable, params: Any = None) -> psycopg.Cursor[Any]:
+        composed = sql.SQL(cast(LiteralString, statement)) if isinstance(statement, str) else statement
+        return self.connection.execute(composed, params)
+
+    def _exists(self, table: str) -> bool:
+        return bool(self.execute("SELECT to_regclass(%s)", (sql.Identifier(table).as_string(self.connection),)).fetchone()[0])  # type: ignore[index]
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Two runs at once would race on CREATE (mem0's own first use does)."""
+        self.execute("SELECT pg_advisory_lock(%s, %s)", _ONE_AT_A_TIME)
+        try:
+            yield
+        finally:
+            self.execute("SELECT pg_advisory_unlock(%s, %s)", _ONE_AT_A_TIME)
+
+    def _template(self, name: str) -> sql.Composed:
+        values: dict[str, sql.Composable] = {
+            suffix or "memories": self.tables.identifier(suffix) for suffix in ("", "entities", "history", "messages", "gate")
+        }
+        values["gate_check"] = self.tables.identifier("gate_check")
+        values["dimensions"] = sql.Literal(self.configured.dimensions)
+        values["lock_space"] = sql.Literal(LOCK_SPACE)
+        values["schema"] = sql.Identifier(self.execute("SELECT current_schema()").fetchone()[0])  # type: ignore[index]
+        return sql.SQL(cast(LiteralString, (SQL / name).read_text())).format(**values)
+
+    def _tables(self) -> None:
+        if self.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone() is None:
+            self.execute("CREATE EXTENSION vector")
+            self.done.append("created the extension vector")
+        before = [name for name in self._names() if self._exists(name)]
+        with self.connection.transaction():
+            self.execute(self._template("tables.sql"))
+        self.done += [f"created the table {name}" for name in self._names() if name not in before]
+
+    def _names(self) -> list[str]:
+        return [self.tables.name(suffix) for suffix in TEXT_COLUMNS]
+
+    def _statistics(self) -> None:
+        """ANALYZE copies texts into pg_statistic, where they outlive every DELETE."""
+        for suffix, columns in TEXT_COLUMNS.items():
+            for column in columns:
+                self._forget(self.tables.name(suffix), column)
+
+    def _forget(self, table: str, column: str) -> None:
+        attribute = self.execute(
+            "SELECT attstattarget FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s",
+            (sql.Identifier(table).as_string(self.connection), column),
+        ).fetchone()
+        if attribute and attribute[0] != 0:
+            self.execute(
+                sql.SQL("ALTER TABLE {} ALTER COLUMN {} SET STATISTICS 0").format(
+                    sql.Identifier(table), sql.Identifier(column)
+                )
+            )
+            self.done.append(f"stopped statistics on {table}.{column}")
+        self._clear(table, column)
+
+    def _clear(self, relation: str, attribute: str) -> None:
+        kept = self.execute(
+            "SELECT 1 FROM pg_statistic s JOIN pg_attribute a ON a.attrelid = s.starelid AND a.attnum = s.staattnum "
+            "WHERE s.starelid = %s::regclass AND a.attname = %s",
+            (sql.Identifier(relation).as_string(self.connection), attribute),
+        ) if self._may_read_statistics() else None
+        if kept is not None and kept.fetchone() is None:
+            return
+        if self.connection.info.server_version >= 180000:
+            self.execute(
+                "SELECT pg_clear_attribute_stats(current_schema(), %s, %s, false)", (relation, attribute)
+            )
+
+    def _may_read_statistics(self) -> bool:
+        return bool(self.execute("SELECT has_table_privilege('pg_catalog.pg_statistic', 'SELECT')").fetchone()[0])  # type: ignore[index]
+
+    def _indexes(self) -> None:
+        owner = sql.SQL("((payload->>'user_id'))")
+        key = sql.SQL("((payload->>'user_id'), {} DESC, id DESC)").format(CREATED)
+        self._index(self.tables.name(), f"{self.tables.name()}_owner_idx", key)
+        self._index(self.tables.name("entities"), f"{self.tables.name('entities')}_owner_idx", owner)
+        self._index(self.tables.name("history"), f"{self.tables.name('history')}_owner_idx", sql.SQL("(subject, memory_id, seq)"))
+        self._index(self.tables.name("messages"), f"{self.tables.name('messages')}_owner_idx", sql.SQL("(subject, seq)"))
+
+    def _index(self, table: str, name: str, columns: sql.Composable) -> None:
+        broken = self.execute(
+            "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid",
+            (sql.Identifier(name).as_string(self.connection),),
+        ).fetchone()
+        if broken:  # an earlier CONCURRENTLY that was interrupted
+            self.execute(sql.SQL("DROP INDEX CONCURRENTLY {}").format(sql.Identifier(name)))
+        if not self._exists(name):
+            statement = sql.SQL("CREATE INDEX CONCURRENTLY {} ON {} {}")
+            self.execute(statement.format(sql.Identifier(name), sql.Identifier(table), columns))
+            self.done.append(f"created the index {name}")
+        for number, attribute in self.execute(
+            "SELECT attnum, attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 "
+            "AND attname LIKE 'expr%%'",
+            (sql.Identifier(name).as_string(self.connection),),
+        ).fetchall():
+            self.execute(
+                sql.SQL("ALTER INDEX {} ALTER COLUMN {} SET STATISTICS 0").format(
+                    sql.Identifier(name), sql.Literal(number)
+                )
+            )
+            self._clear(name, attribute)
+
+    def _times(self) -> None:
+        """Old mem0 wrote local offsets; pages sort by text, so every time becomes UTC once."""
+        changed = self.execute(
+            sql.SQL(
+                "UPDATE {} SET payload = jsonb_set(payload, '{{created_at}}', to_jsonb(to_char("
+                "(payload->>'created_at')::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"+00:00\"'))) "
+                "WHERE payload->>'created_at' ~ '^\\d{{4}}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?([+-]\\d\\d:\\d\\d|Z)$' "
+                "AND payload->>'created_at' !~ '[+]00:00$'"
+            ).format(self.tables.memories)
+        ).rowcount
+        if changed:
+            self.done.append(f"turned created_at of {changed} memories into UTC")
+
+    def _gate(self) -> None:
+        with self.connection.transaction():
+            self.execute(self._template("gate.sql"))
+            for suffix, subject_in, pausable in GATED:
+                table = self.tables.identifier(suffix)
+                self.execute(sql.SQL("DROP TRIGGER IF EXISTS memoryportal_gate ON {}").format(table))
+                self.execute(
+                    sql.SQL(
+                        "CREATE TRIGGER memoryportal_gate BEFORE INSERT OR UPDATE ON {} FOR EACH ROW "
+                        "EXECUTE FUNCTION {}({}, {})"
+                    ).format(table, self.tables.identifier("gate_check"), sql.Literal(subject_in), sql.Literal(pausable))
+                )
+
+    def _row_security(self) -> None:
+        """A login that is not the owner sees one subject's rows. FORCE binds the owner too, where the tables are ours."""
+        role = self.configured.scoped_role
+        owner = conninfo_to_dict(self.configured.owner_dsn).get("user")
+        with self.connection.transaction():
+            for suffix in TEXT_COLUMNS:
+                self._policy(suffix, forced=self.ours and suffix != "gate")
+            if role == owner:
+                self.done.append(f"WARNING: the portal connects as the tables' owner ({role}): the wall in the database is off")
+                return
+            for suffix in TEXT_COLUMNS:
+                table = self.tables.identifier(suffix)
+                self.execute(sql.SQL("REVOKE ALL ON {} FROM PUBLIC").format(table))
+                self.execute(
+                    sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO {}").format(table, sql.Identifier(role))
+                )
+            self._revoke_app()
+
+    def _policy(self, suffix: str, *, forced: bool) -> None:
+        table = self.tables.identifier(suffix)
+        subject = sql.SQL("payload->>'user_id'") if suffix in ("", "entities") else sql.SQL("subject")
+        mine = sql.SQL("{} = current_setting('memoryportal.subject', true)").format(subject)
+        if suffix in ("", "entities"):
+            knowledge = sql.SQL(
+                " OR (payload->>'user_id' IS NULL AND payload->>'agent_id' = "
+                "NULLIF(current_setting('memoryportal.knowledge', true), ''))"
+            )
+            mine = sql.SQL("({}{})").format(mine, knowledge)
+        self.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(table))
+        if forced:
+            self.execute(sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(table))
+        self.execute(sql.SQL("DROP POLICY IF EXISTS memoryportal_subject ON {}").format(table))
+        self.execute(
+            sql.SQL("CREATE POLICY memoryportal_subject ON {} USING ({}) WITH CHECK ({})").format(table, mine, mine)
+        )
+
+    def _revoke_app(self) -> None:
+        """Django's own login has no business in the memory tables, whatever its default privileges say."""
+        if self.execute("SELECT 1 FROM pg_roles WHERE rolname = 'memoryportal_app'").fetchone():
+            for suffix in TEXT_COLUMNS:
+                self.execute(sql.SQL("REVOKE ALL ON {} FROM memoryportal_app").format(self.tables.identifier(suffix)))
+
+
+def prepare_store(owner_dsn: str | None = None) -> list[str]:
+    """Prepare the configured store; returns a sentence for each change. Raises StoreUnavailable."""
+    configured = configuration()
+    try:
+        with psycopg.connect(owner_dsn or configured.owner_dsn, autocommit=True, connect_timeout=3) as connection:
+            return Preparation(connection, configured).run()
+    except psycopg.Error as error:
+        reason = error.diag.message_primary or str(error).splitlines()[0]
+        raise StoreUnavailable(f"the store could not be prepared: {reason}") from None

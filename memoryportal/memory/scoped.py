@@ -1,0 +1,237 @@
+"""The one way to a person's memories: an object that cannot exist without a subject."""
+
+import threading
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any, Literal
+from uuid import UUID
+
+from . import cursors
+from .checks import check_messages, check_metadata, check_query, check_text
+from .configuration import configuration
+from .embedding import embedder, relevance_floor
+from .errors import BadQuery, MemoryChanged, MemoryNotFound
+from .rows import Row, recheck, to_item
+from .scope import Filters, Order, Scope, SubjectId
+from .stores.pgvector import PgvectorStore
+from .types import Entity, Hit, Hits, Item, Message, Page, Removed, Residue, Summary, Version
+
+MAX_LIMIT = 500
+
+
+@lru_cache(maxsize=4)
+def _store(dsn: str, collection: str) -> PgvectorStore:
+    return PgvectorStore(dsn, collection)
+
+
+def current_store() -> PgvectorStore:
+    """The store of the configuration in force."""
+    configured = configuration()
+    return _store(configured.dsn, configured.collection)
+
+
+class ScopedMemory:
+    """One subject's memories, optionally narrowed to one assistant and one conversation.
+
+    Every method raises StoreUnavailable when the store cannot be used, and never returns an empty result instead.
+    Ids of memories are UUID texts; anything else, and somebody else's, is MemoryNotFound.
+    """
+
+    def __init__(self, subject: SubjectId, *, agent: str | None = None, run: str | None = None) -> None:
+        self.scope = Scope(subject, agent, run)
+
+    @property
+    def subject(self) -> SubjectId:
+        return self.scope.subject
+
+    def __repr__(self) -> str:
+        return "<ScopedMemory>"  # a subject id is personal data: keep it out of logs and tracebacks
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def page(
+        self, filters: Filters | None = None, after: str | None = None, limit: int = 25, order: Order = "newest"
+    ) -> Page:
+        """One page with the true total. BadCursor for an `after` that was issued for other filters."""
+        filters = filters or Filters()
+        position = cursors.decode(after, filters, order) if after else None
+        found, more, total = current_store().page(self.scope, filters, position, _limit(limit), order)
+        last = found[-1] if found else None
+        following = cursors.encode(_key(last), filters, order) if more and last else None
+        return Page([to_item(row) for row in recheck(self.scope, found)], following, total)
+
+    def summary(self, filters: Filters | None = None) -> Summary:
+        """How many, since when, from which assistants and conversations."""
+        return current_store().summary(self.scope, filters or Filters())
+
+    def count(self, filters: Filters | None = None) -> int:
+        """How many memories match."""
+        return current_store().count(self.scope, filters or Filters())
+
+    def search(
+        self,
+        words: str,
+        by: Literal["meaning", "word"] = "meaning",
+        filters: Filters | None = None,
+        limit: int = 25,
+    ) -> Hits:
+        """Results, best first; expired memories are found too. BadQuery for words that cannot be searched."""
+        words, limit, filters = check_query(words), _limit(limit), filters or Filters()
+        if by == "word":
+            rows = current_store().by_word(self.scope, words.split(), filters, limit + 1)
+            hits = [Hit(to_item(row), None) for row in recheck(self.scope, rows)]
+        else:
+            hits = self._by_meaning(words, filters, limit + 1)
+        return Hits(hits[:limit], len(hits) > limit)
+
+    def get(self, memory_id: str) -> Item:
+        """One memory of this scope."""
+        row = current_store().get(self.scope, _uuid(memory_id))
+        if row is None or not self.scope.owns(row[1] or {}):
+            raise MemoryNotFound("no such memory")
+        return to_item(row)
+
+    def history(self, memory_id: str) -> list[Version]:
+        """All changes of one memory, oldest first."""
+        return current_store().history(self.scope, self.get(memory_id).id)
+
+    def entities(self, limit: int = 200) -> list[Entity]:
+        """Names of people, places and things that were noted, in alphabetical order."""
+        return current_store().entities(self.scope, _limit(limit))
+
+    def messages(self, limit: int = 200) -> list[Message]:
+        """Raw messages kept as context for the next extraction, oldest first."""
+        return current_store().messages(self.scope, _limit(limit))
+
+    def past(self, limit: int = 200) -> list[Version]:
+        """History that outlived its memory (written by a plain mem0), newest first."""
+        return current_store().past(self.scope, _limit(limit))
+
+    def held(self) -> dict[str, int]:
+        """How many rows each place holds: memories, entities, history, messages."""
+        return current_store().held(self.scope)
+
+    def walk(self, batch: int = MAX_LIMIT) -> Iterator[Item]:
+        """Every memory, oldest first, in pages of `batch`: what an export streams."""
+        after: str | None = None
+        while True:
+            page = self.page(after=after, limit=batch, order="oldest")
+            yield from page.items
+            if page.next is None:
+                return
+            after = page.next
+
+    # --- changing ------------------------------------------------------------------------------------------------
+
+    def add(
+        self,
+        messages: str | list[dict[str, str]],
+        *,
+        infer: bool | None = None,
+        metadata: dict[str, Any] | None = None,
+        expires: Any = None,
+    ) -> list[Item]:
+        """Remember. `infer` (facts extracted by the LLM) defaults to whether an LLM is configured.
+
+        Raises BadQuery, EmbedderUnavailable, WritesPaused, ErasureRunning. Without `infer` all messages or none.
+        """
+        checked, extra = check_messages(messages), check_metadata(metadata)
+        infer = configuration().llm is not None if infer is None else infer
+        if infer and configuration().llm is None:
+            raise BadQuery("no language model is configured, so nothing can be inferred")
+        current_store().admit(self.scope)
+        bound = _bind(self.scope)
+        call: Callable[[], Any] = lambda: bound.add(  # noqa: E731
+            checked, infer=infer, metadata=extra, expiration_date=expires, **self.scope.mem0_ids()
+        )
+        if infer:
+            result = call()
+        else:
+            bound.prepared([m["content"] for m in checked if m["role"] != "system"], "add")
+            with bound.unit.shared():
+                result = call()
+        return [self.get(entry["id"]) for entry in result["results"]]
+
+    def update(self, memory_id: str, text: str, expected: str | None = None) -> Item:
+        """Correct a memory; it is embedded again. `expected` is the `version` that the person was shown.
+
+        Raises BadQuery for an empty or too long text, MemoryChanged when the memory is not what was shown any more.
+        """
+        text, before = check_text(text), self.get(memory_id)
+        if expected is not None and before.version != expected:
+            raise MemoryChanged("the memory was changed meanwhile; nothing was written")
+        if text == before.text:
+            return before
+        bound = _bind(self.scope).prepared([text], "update")
+        with bound.unit.shared():
+            locked = bound.vector_store.get(before.id)
+            if locked is None:
+                raise MemoryNotFound("no such memory")
+            if to_item((locked.id, locked.payload)).version != before.version:
+                raise MemoryChanged("the memory was changed meanwhile; nothing was written")
+            bound.update(before.id, text)
+        return self.get(before.id)
+
+    def purge_version(self, memory_id: str, seq: int) -> None:
+        """Remove one earlier wording from a memory's history, wherever it stands there."""
+        current = self.get(memory_id)
+        versions = {version.seq: version for version in self.history(current.id)}
+        if seq not in versions:
+            raise MemoryNotFound("no such version")
+        if not current_store().purge_version(self.scope, current.id, seq, current.text):
+            raise BadQuery("this is the current wording: correct or delete the memory instead")
+
+    def delete(self, memory_id: str) -> Removed:
+        """Delete one memory in every place."""
+        return self.delete_many([memory_id])
+
+    def delete_many(self, memory_ids: list[str]) -> Removed:
+        """Delete these memories in every place, all or nothing."""
+        return current_store().delete(self.scope, [_uuid(memory_id) for memory_id in memory_ids])
+
+    def delete_matching(self, filters: Filters, expected: int) -> Removed:
+        """Delete all that match in every place; CountMoved when they are not exactly `expected` any more."""
+        return current_store().delete_matching(self.scope, filters, expected)
+
+    def erase(self) -> Removed:
+        """Delete everything of this scope in every place."""
+        return current_store().erase(self.scope)
+
+    def residue(self) -> list[Residue]:
+        """Count every place again, each on a connection of its own."""
+        return current_store().residue(self.scope)
+
+    def _by_meaning(self, words: str, filters: Filters, limit: int) -> list[Hit]:
+        found = _bind(self.scope, filters, relevance_floor()).search(
+            words, top_k=limit, filters=self.scope.mem0_ids(), threshold=0.0, show_expired=True
+        )["results"]
+        rows = {str(row[0]): row for row in self._rows([entry["id"] for entry in found])}
+        return [Hit(to_item(rows[entry["id"]]), float(entry["score"])) for entry in found if entry["id"] in rows]
+
+    def _rows(self, ids: list[str]) -> list[Row]:
+        return recheck(self.scope, current_store().get_many(self.scope, ids))
+
+
+_loading = threading.Lock()
+
+
+def _bind(scope: Scope, filters: Filters | None = None, floor: float = 0.0) -> Any:
+    embedder()  # a broken embedder is named before mem0 is even imported
+    with _loading:
+        from .pipeline import pipeline
+    return pipeline().bind(scope, filters, floor)
+
+
+def _uuid(memory_id: object) -> str:
+    try:
+        return str(UUID(str(memory_id)))
+    except ValueError:
+        raise MemoryNotFound("no such memory") from None
+
+
+def _limit(limit: int) -> int:
+    return max(1, min(int(limit), MAX_LIMIT))
+
+
+def _key(row: Row) -> tuple[str, str]:
+    return str((row[1] or {}).get("created_at") or ""), str(row[0])

@@ -1,0 +1,52 @@
+-- The gate's trigger. TG_ARGV[0]: 'payload' (mem0's tables) or 'subject' (history, messages);
+-- TG_ARGV[1]: whether a pause refuses inserts here ('yes' for memories, entities, messages; 'no' for history).
+-- It takes the shared lock first and reads the gate second: the eraser commits the gate row and then waits for the
+-- exclusive lock, so a writer either saw the row or has ended before anything is deleted.
+CREATE OR REPLACE FUNCTION {gate_check}() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, {schema}, pg_temp AS $body$
+DECLARE
+    who text;
+    was text;
+    by_agent text;
+    by_run text;
+    found_state text;
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'memory tables are written in READ COMMITTED only' USING ERRCODE = 'MP004';
+    END IF;
+    IF TG_ARGV[0] = 'payload' THEN
+        who := NEW.payload->>'user_id';
+        by_agent := NEW.payload->>'agent_id';
+        by_run := NEW.payload->>'run_id';
+        IF TG_OP = 'UPDATE' THEN was := OLD.payload->>'user_id'; END IF;
+    ELSE
+        who := NEW.subject;
+        IF TG_OP = 'UPDATE' THEN was := OLD.subject; END IF;
+        IF TG_TABLE_NAME LIKE '%_messages' THEN by_agent := to_jsonb(NEW)->>'agent'; END IF;
+    END IF;
+    IF TG_OP = 'UPDATE' AND was IS DISTINCT FROM who
+       AND current_setting('memoryportal.rename', true) IS DISTINCT FROM 'yes' THEN
+        RAISE EXCEPTION 'a row may not change its owner' USING ERRCODE = 'MP005';
+    END IF;
+    IF who IS NULL AND (by_agent <> '' OR by_run <> '') THEN
+        RETURN NEW;  -- knowledge of an assistant: nobody's personal data
+    END IF;
+    IF who IS NULL OR who = '' OR length(who) > 128 OR who IS NOT NFC NORMALIZED
+       OR who ~ '[*,[:space:][:cntrl:]\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]' THEN
+        RAISE EXCEPTION 'the subject of this row is refused' USING ERRCODE = 'MP003';
+    END IF;
+    PERFORM pg_advisory_xact_lock_shared({lock_space}, hashtext(who) & 1023);
+    SELECT max(state) INTO found_state FROM {gate}
+        WHERE subject = who AND state = 'erasing';
+    IF found_state IS NOT NULL THEN
+        RAISE EXCEPTION 'the memories of this subject are being erased' USING ERRCODE = 'MP002';
+    END IF;
+    IF TG_OP = 'INSERT' AND TG_ARGV[1] = 'yes' THEN
+        PERFORM 1 FROM {gate} WHERE subject = who AND state = 'paused' AND agent IN ('', COALESCE(by_agent, ''));
+        IF FOUND THEN
+            RAISE EXCEPTION 'remembering is paused for this subject' USING ERRCODE = 'MP001';
+        END IF;
+    END IF;
+    RETURN NEW;
+END
+$body$;

@@ -1,0 +1,69 @@
+"""What a store offers to ScopedMemory. Every call takes the scope; there is no call without one."""
+
+from typing import Any, Protocol
+
+from ..rows import Row
+from ..scope import Filters, Order, Scope
+from ..types import Entity, Message, Removed, Residue, Summary, Version
+
+
+class Store(Protocol):
+    """Native operations on one collection. All raise the memory room's errors only."""
+
+    def page(
+        self, scope: Scope, filters: Filters, after: tuple[str, str] | None, limit: int, order: Order
+    ) -> tuple[list[Row], bool, int]:
+        """(rows, whether more follow, total of all matching rows), in one statement."""
+
+    def count(self, scope: Scope, filters: Filters) -> int:
+        """How many rows match."""
+
+    def summary(self, scope: Scope, filters: Filters) -> Summary:
+        """Totals of the scope; agents and runs counted under the other filters."""
+
+    def get(self, scope: Scope, memory_id: str) -> Row | None:
+        """The row with this id, whoever owns it within the subject's reach."""
+
+    def get_many(self, scope: Scope, ids: list[str]) -> list[Row]:
+        """The rows with these ids, in no order."""
+
+    def admit(self, scope: Scope) -> None:
+        """Raise WritesPaused or ErasureRunning when the subject's gate is shut."""
+
+    def by_word(self, scope: Scope, words: list[str], filters: Filters, limit: int) -> list[Row]:
+        """Rows whose text contains every word, newest first."""
+
+    def by_vector(
+        self, scope: Scope, vector: list[float], filters: Filters, limit: int, floor: float
+    ) -> list[tuple[Any, dict[str, Any], float]]:
+        """(id, payload, similarity 0..1), exact, best first, nothing below `floor`."""
+
+    def delete(self, scope: Scope, ids: list[str]) -> Removed:
+        """Delete these memories in every place, all or nothing; MemoryNotFound when one is missing."""
+
+    def delete_matching(self, scope: Scope, filters: Filters, expected: int) -> Removed:
+        """Delete all that match in every place; CountMoved when there are not exactly `expected`."""
+
+    def erase(self, scope: Scope) -> Removed:
+        """Delete everything of the scope in every place."""
+
+    def residue(self, scope: Scope) -> list[Residue]:
+        """Count every place again on a fresh connection."""
+
+    def held(self, scope: Scope) -> dict[str, int]:
+        """Count every place."""
+
+    def history(self, scope: Scope, memory_id: str) -> list[Version]:
+        """The history of one memory, oldest first."""
+
+    def past(self, scope: Scope, limit: int) -> list[Version]:
+        """History rows of memories that are no longer there, newest first."""
+
+    def purge_version(self, scope: Scope, memory_id: str, seq: int, current: str) -> bool:
+        """Remove one wording from the history; False when there is no such row or it is the current wording."""
+
+    def entities(self, scope: Scope, limit: int) -> list[Entity]:
+        """Noted names, by text."""
+
+    def messages(self, scope: Scope, limit: int) -> list[Message]:
+        """The message buffer, oldest first."""

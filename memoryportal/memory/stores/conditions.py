@@ -1,0 +1,82 @@
+"""WHERE clauses of a scope and its filters, built from typed values. Nothing a caller writes becomes SQL."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from psycopg import sql
+
+from ..scope import Filters, Scope
+
+CREATED = sql.SQL("(COALESCE(payload->>'created_at', '') COLLATE \"C\")")
+
+
+@dataclass
+class Conditions:
+    """ANDed conditions with their parameters."""
+
+    parts: list[sql.Composable] = field(default_factory=list)
+    params: list[Any] = field(default_factory=list)
+
+    def add(self, clause: str | sql.Composable, *params: Any) -> "Conditions":
+        self.parts.append(sql.SQL(clause) if isinstance(clause, str) else clause)  # type: ignore[arg-type]
+        self.params.extend(params)
+        return self
+
+    @property
+    def sql(self) -> sql.Composable:
+        return sql.SQL(" AND ").join(self.parts) if self.parts else sql.SQL("true")
+
+
+def instant(value: date | datetime, *, end: bool) -> str:
+    """The UTC text that `created_at` is compared with. A date's end is the start of the day after it."""
+    if not isinstance(value, datetime):
+        value = datetime.combine(value + timedelta(days=1) if end else value, time.min, tzinfo=UTC)
+    return value.astimezone(UTC).isoformat()
+
+
+def of_scope(scope: Scope) -> Conditions:
+    """Rows of this scope in a table with mem0's payload."""
+    found = Conditions().add("payload->>'user_id' = %s", str(scope.subject))
+    if scope.agent is not None:
+        found.add("payload->>'agent_id' = %s", scope.agent)
+    if scope.run is not None:
+        found.add("payload->>'run_id' = %s", scope.run)
+    return found
+
+
+def of_dates(filters: Filters) -> Conditions:
+    """Rows inside the filters' dates; a row without a date is in no range."""
+    found = Conditions()
+    if filters.since is not None:
+        found.add(sql.SQL("{} >= %s").format(CREATED), instant(filters.since, end=False))
+    if filters.until is not None:
+        found.add(sql.SQL("{} < %s").format(CREATED), instant(filters.until, end=True))
+    if found.parts:
+        found.add("COALESCE(payload->>'created_at', '') <> ''")
+    return found
+
+
+def of_names(filters: Filters) -> Conditions:
+    """Rows of the filters' assistant and conversation."""
+    found = Conditions()
+    if filters.agent is not None:
+        found.add("payload->>'agent_id' = %s", filters.agent)
+    if filters.run is not None:
+        found.add("payload->>'run_id' = %s", filters.run)
+    return found
+
+
+def of(scope: Scope, filters: Filters) -> Conditions:
+    """All conditions of a scope and its filters."""
+    whole = of_scope(scope)
+    for more in (of_names(filters), of_dates(filters)):
+        whole.parts += more.parts
+        whole.params += more.params
+    return whole
+
+
+def like(word: str) -> str:
+    """An ILIKE pattern that contains `word` literally."""
+    escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
