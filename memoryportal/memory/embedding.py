@@ -15,7 +15,7 @@ from .errors import EmbedderUnavailable
 
 # Similarity below which a memory has nothing to do with the question, measured on the demo's memories with
 # `make bench` (tests/benchmarks/test_relevance.py): unrelated pairs stay below, related ones above.
-OFFLINE_FLOOR = 0.25
+OFFLINE_FLOOR = 0.19
 OTHER_FLOOR = 0.30
 Action = Literal["add", "search", "update"]
 
