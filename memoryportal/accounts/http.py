@@ -1,0 +1,57 @@
+"""Redirects that htmx understands, and the way back to the page that a person was on."""
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode, urlsplit
+
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django_htmx.middleware import HtmxDetails
+
+if TYPE_CHECKING:
+    from memoryportal.memory import ScopedMemory
+
+    from .models import User
+
+
+class PortalRequest(HttpRequest):
+    """For annotations: a request as views behind `login_required` see it."""
+
+    user: "User"
+    memory: "ScopedMemory"
+    htmx: HtmxDetails
+
+
+def is_htmx(request: HttpRequest) -> bool:
+    return bool(getattr(request, "htmx", False))
+
+
+def send_to(request: HttpRequest, url: str) -> HttpResponse:
+    """A redirect of the whole page: an htmx request would otherwise put the next page inside a fragment."""
+    if is_htmx(request):
+        return HttpResponse(status=204, headers={"HX-Redirect": url})
+    return HttpResponseRedirect(url)
+
+
+def with_next(url: str, path: str | None) -> str:
+    return f"{url}?{urlencode({REDIRECT_FIELD_NAME: path})}" if path else url
+
+
+def page_path(request: HttpRequest) -> str | None:
+    """The path of the page that an htmx request was made from, or None unless it is on this host.
+
+    Without its query string, which may hold what the person was looking for.
+    """
+    address = urlsplit(request.headers.get("HX-Current-URL", ""))
+    if address.netloc != request.get_host() or address.scheme != request.scheme:
+        return None
+    return address.path if is_own_path(address.path) else None
+
+
+def is_own_path(path: str) -> bool:
+    return path.startswith("/") and url_has_allowed_host_and_scheme(path, allowed_hosts=None)
+
+
+def login_url(path: str | None = None) -> str:
+    return with_next(reverse("account_login"), path)

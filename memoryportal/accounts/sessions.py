@@ -1,0 +1,78 @@
+"""How long a session lives: idle time, absolute life, a new id at every authentication, and its end."""
+
+import time
+from typing import Any
+
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY, logout
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.messages import info
+from django.http import HttpRequest
+
+from .models import User
+
+_SIGNED_IN_AT = "signed_in_at"
+_SEEN_AT = "seen_at"
+_NOTE_EVERY_SECONDS = 300
+
+
+def stamp(request: HttpRequest, **_: Any) -> None:
+    """Receiver of user_logged_in: the absolute life counts from here."""
+    request.session[_SIGNED_IN_AT] = time.time()
+
+
+def seconds_since_sign_in(request: HttpRequest) -> float:
+    """Without a stamp a session is as old as can be."""
+    return time.time() - float(request.session.get(_SIGNED_IN_AT, 0))
+
+
+def renew_id(request: HttpRequest, reauthenticated: bool = False, **_: Any) -> None:
+    """Receiver of authentication_step_completed: a re-authentication gets a new session id, as a sign-in does."""
+    if not reauthenticated:
+        return
+    old = request.session.session_key
+    request.session.cycle_key()
+    UserSession.objects.filter(session_key=old).update(session_key=request.session.session_key)
+
+
+def current_user(request: HttpRequest, found: Any) -> User | AnonymousUser:
+    """The person whose session this is, once the session has been found alive.
+
+    A dead one is emptied here, so that it cannot come back to life when an account is opened again.
+    """
+    if not found.is_authenticated:
+        if SESSION_KEY in request.session:
+            request.session.flush()
+        return AnonymousUser()
+    user: User = found._wrapped if hasattr(found, "_wrapped") else found
+    request.user = user
+    if seconds_since_sign_in(request) > settings.SESSION_ABSOLUTE_SECONDS:
+        logout(request)
+        info(request, "You were signed out because you signed in a while ago. Please sign in again.")
+        return AnonymousUser()
+    note_use(request)
+    return user
+
+
+def note_use(request: HttpRequest) -> None:
+    """Count the idle time from now, and keep "last seen" of the session list. Not at every request: it writes."""
+    every = min(_NOTE_EVERY_SECONDS, settings.SESSION_COOKIE_AGE // 10)
+    if time.time() - float(request.session.get(_SEEN_AT, 0)) < every:
+        return
+    request.session[_SEEN_AT] = time.time()
+    UserSession.objects.create_from_request(request)
+
+
+def end_all(user: User) -> int:
+    """End every session of an account at once; how many there were."""
+    sessions = list(UserSession.objects.filter(user=user))
+    for session in sessions:
+        session.end()
+    return len(sessions)
+
+
+def end_when_disabled(instance: User, **_: Any) -> None:
+    """Receiver of post_save: a disabled account has no sessions left, also if it is enabled again later."""
+    if not instance.is_active:
+        end_all(instance)

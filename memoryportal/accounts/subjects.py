@@ -1,0 +1,103 @@
+"""Which subject a signed-in person's pages are about. One of the four doors by which a subject enters."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from memoryportal.memory.scope import SubjectId
+
+from .models import SubjectLink, SubjectTaken, User
+
+ISSUED = "issued"  # the key of the subject that the account was issued
+_CHOICE = "subject_choice"
+
+
+class NotSignedIn(PermissionDenied):
+    """Memories were asked for by somebody who is not signed in."""
+
+
+class UnknownChoice(LookupError):
+    """The person chose a subject that is not theirs; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSubject:
+    """A subject of one account. `key` names it in forms, so that no subject is ever read from a form."""
+
+    key: str
+    subject: SubjectId
+    issuer: str
+    since: datetime
+
+
+def subjects_in_order(user: User) -> list[OwnSubject]:
+    """All subjects of an account: linked ones first, oldest link first, then the issued one."""
+    links = [OwnSubject(str(link.pk), SubjectId(link.subject), link.issuer, link.created_at) for link in _links(user)]
+    return [*links, OwnSubject(ISSUED, SubjectId(user.subject), "", user.created_at)]
+
+
+def own_subjects(user: User) -> list[SubjectId]:
+    return [own.subject for own in subjects_in_order(user)]
+
+
+def _links(user: User) -> list[SubjectLink]:
+    return list(SubjectLink.objects.filter(account=user))
+
+
+def chosen(request: HttpRequest) -> OwnSubject:
+    """The subject that this session shows. A choice whose link was removed falls back to the first. Raises NotSignedIn."""
+    if not isinstance(request.user, User):
+        raise NotSignedIn("sign in to see memories")
+    own = subjects_in_order(request.user)
+    key = request.session.get(_CHOICE)
+    return next((subject for subject in own if subject.key == key), own[0])
+
+
+def subject_of(request: HttpRequest) -> SubjectId:
+    """The subject that this session shows. Raises NotSignedIn."""
+    return chosen(request).subject
+
+
+def choose(request: HttpRequest, key: str) -> OwnSubject:
+    """Show another one of one's own subjects from now on. Raises UnknownChoice, NotSignedIn."""
+    if not isinstance(request.user, User):
+        raise NotSignedIn("sign in to choose")
+    for own in subjects_in_order(request.user):
+        if own.key == key:
+            request.session[_CHOICE] = key
+            return own
+    raise UnknownChoice(key)
+
+
+def is_connected(user: User) -> bool:
+    """Whether an assistant stores memories for this account, so that an empty list means "nothing is remembered"."""
+    return user.connected_at is not None or SubjectLink.objects.filter(account=user).exists()
+
+
+def mark_connected(user: User) -> None:
+    """Note that an assistant uses this account's issued subject. The first time counts."""
+    now = timezone.now()
+    if User.objects.filter(pk=user.pk, connected_at=None).update(connected_at=now):
+        user.connected_at = now
+
+
+def link(
+    account: User, subject: SubjectId, *, reason: str, proof: str = "operator", issuer: str = "", by: User | None = None
+) -> SubjectLink:
+    """Let an account see what is stored under `subject`. Raises SubjectTaken when it belongs to somebody already."""
+    try:
+        with transaction.atomic():
+            return SubjectLink.objects.create(
+                account=account, subject=subject, issuer=issuer, proof=proof, reason=reason, by=by
+            )
+    except IntegrityError:
+        raise SubjectTaken("this subject is linked to an account already") from None
+
+
+def unlink(account: User, subject: SubjectId) -> bool:
+    """Take a link away; the memories stay. False when the account had no such link."""
+    return bool(SubjectLink.objects.filter(account=account, subject=subject).delete()[0])
