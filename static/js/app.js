@@ -51,9 +51,7 @@
     const notice = document.createElement("p");
     notice.className = "notice notice-danger";
     notice.textContent = text;
-    const place = byId("live-errors");
-    place.replaceChildren(notice);
-    place.scrollIntoView({ block: "nearest" });
+    byId("live-errors").replaceChildren(notice);
   }
 
   function sentenceIn(xhr) {
@@ -124,6 +122,4 @@
   });
 
   showSelectAll();
-  const summary = document.querySelector(".errors[data-focus-after-swap]");
-  if (summary) focusOn(summary);
 })();
