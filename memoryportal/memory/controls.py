@@ -21,19 +21,19 @@ DRAIN_SECONDS = 30.0
 POLL_SECONDS = 0.002
 
 
-def gate_states(store: "PgvectorStore", subject: SubjectId) -> dict[str, State]:
-    """{agent or '': state} of a subject; empty when writing is open."""
+def gate_states(store: "PgvectorStore", subject: SubjectId) -> set[tuple[str, State]]:
+    """(agent or '', state) rows of a subject; empty when writing is open."""
     statement = sql.SQL("SELECT agent, state FROM {} WHERE subject = %s").format(store.tables.gate)
     with store.open(Scope(subject)) as cursor:
-        return dict(cursor.execute(statement, (str(subject),)).fetchall())
+        return {(row[0], row[1]) for row in cursor.execute(statement, (str(subject),)).fetchall()}
 
 
 def require_open(store: "PgvectorStore", scope: Scope) -> None:
     """Raise when the gate is shut for this scope."""
     states = gate_states(store, scope.subject)
-    if "erasing" in states.values():
+    if any(state == "erasing" for _, state in states):
         raise ErasureRunning("the memories of this subject are being erased")
-    if "paused" in (states.get(""), states.get(scope.agent or "")):
+    if {("", "paused"), (scope.agent or "", "paused")} & states:
         raise WritesPaused("remembering is paused for this subject")
 
 
@@ -44,7 +44,7 @@ def shut(store: "PgvectorStore", subject: SubjectId, state: State, agent: str = 
     """
     statement = sql.SQL(
         "INSERT INTO {} (subject, agent, state) VALUES (%s, %s, %s) "
-        "ON CONFLICT (subject, agent) DO UPDATE SET state = excluded.state, since = now()"
+        "ON CONFLICT (subject, agent, state) DO NOTHING"
     ).format(store.tables.gate)
     with store.open(Scope(subject)) as cursor:
         cursor.execute(statement, (str(subject), agent, state))
@@ -69,8 +69,8 @@ def drain(store: "PgvectorStore", subject: SubjectId) -> float:
         time.sleep(POLL_SECONDS)
 
 
-def reopen(store: "PgvectorStore", subject: SubjectId, agent: str = "") -> None:
-    """Remove the gate row, so that assistants may write again."""
-    statement = sql.SQL("DELETE FROM {} WHERE subject = %s AND agent = %s").format(store.tables.gate)
+def reopen(store: "PgvectorStore", subject: SubjectId, state: State, agent: str = "") -> None:
+    """Remove one gate row. An erasure that ends leaves a pause standing."""
+    statement = sql.SQL("DELETE FROM {} WHERE subject = %s AND agent = %s AND state = %s").format(store.tables.gate)
     with store.open(Scope(subject)) as cursor:
-        cursor.execute(statement, (str(subject), agent))
+        cursor.execute(statement, (str(subject), agent, state))

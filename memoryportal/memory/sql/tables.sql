@@ -30,5 +30,5 @@ CREATE TABLE IF NOT EXISTS {gate} (
     agent text NOT NULL DEFAULT '',
     state text NOT NULL CHECK (state IN ('paused', 'erasing')),
     since timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (subject, agent)
+    PRIMARY KEY (subject, agent, state)
 );
