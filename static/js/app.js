@@ -2,8 +2,10 @@
 (() => {
   "use strict";
 
-  const UNREACHABLE = "The portal could not be reached. Nothing you see here was changed by this. Check your connection and try again.";
   const FAILED = "That did not work. Reload the page to see what is stored now, then try again.";
+  const UNREACHABLE = "The portal could not be reached. Nothing was changed. Check your connection and try again.";
+  // The answer to a change got lost; the change itself may have arrived, so this one promises nothing.
+  const UNKNOWN = "The portal did not answer. Reload the page to see what is stored now before you try again.";
   const ONCE_MS = 10000;
 
   const byId = (id) => document.getElementById(id);
@@ -62,9 +64,13 @@
     return element ? element.textContent.replace(/\s+/g, " ").trim() : "";
   }
 
+  function unanswered(event) {
+    showError(event.detail.requestConfig?.verb === "get" ? UNREACHABLE : UNKNOWN);
+  }
+
   document.addEventListener("htmx:responseError", (event) => showError(sentenceIn(event.detail.xhr) || FAILED));
   document.addEventListener("htmx:swapError", () => showError(FAILED));
-  for (const name of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(name, () => showError(UNREACHABLE));
+  for (const name of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(name, unanswered);
 
   // --- one submit per click ---
   function setBusy(form, busy) {
