@@ -77,6 +77,7 @@ INSTALLED_APPS = [
     "csp",
     "django_htmx",
     "heroicons",
+    "django.forms",  # TemplatesSetting finds Django's own widgets there, behind our templates/django/forms
 ]
 
 MIDDLEWARE = [
