@@ -6,6 +6,7 @@ from pathlib import Path
 
 import django_htmx
 import pytest
+from django import forms
 
 ROOT = Path(__file__).resolve().parents[2]
 CSS = (ROOT / "static/css/app.css").read_text()
@@ -80,3 +81,45 @@ def test_no_template_needs_what_the_content_policy_blocks(template: Path) -> Non
     text = template.read_text()
     blocked = r"""\sstyle=|<style|\son\w+=["']|hx-on|javascript:|\bjs:|\|\s*safe\b|<script(?![^>]*(?:src=|type="application/json"))"""
     assert re.findall(blocked, text) == []
+
+
+class Sample(forms.Form):
+    text = forms.CharField(help_text="Up to 8000 characters.")
+    why = forms.ChoiceField(choices=[("a", "It was never true"), ("b", "It is out of date")], widget=forms.RadioSelect)
+    sure = forms.BooleanField(label="I have read this")
+
+    def clean(self) -> None:
+        self.add_error(None, "It was changed in the meantime.")
+
+
+def ids(html: str) -> set[str]:
+    return set(re.findall(r'\sid="([^"]+)"', html))
+
+
+def test_the_error_summary_names_every_fault_and_leads_to_its_control() -> None:
+    html = str(Sample({}))
+    summary = html[: html.index('class="field')]
+    assert re.findall(r'<a href="#([^"]+)">([^<]+)</a>', summary) == [
+        ("id_text", "Text: This field is required."),
+        ("id_why_0", "Why: This field is required."),
+        ("id_sure", "I have read this: This field is required."),
+    ]
+    assert "<li>It was changed in the meantime.</li>" in summary
+    assert {"id_text", "id_why_0", "id_sure"} <= ids(html)
+
+
+def test_help_and_errors_are_tied_to_their_controls() -> None:
+    html = str(Sample({}))
+    described = set(" ".join(re.findall(r'aria-describedby="([^"]+)"', html)).split())
+    assert described == {"id_text_helptext", "id_text_error", "id_why_error", "id_sure_error"}
+    assert described <= ids(html)
+
+
+def test_a_form_without_faults_has_no_summary() -> None:
+    assert "error" not in str(Sample())
+
+
+def test_what_a_person_typed_is_escaped_in_the_form() -> None:
+    html = str(Sample({"text": "<script>alert(1)</script>", "why": '"><b>', "sure": "on"}))
+    assert "<script>" not in html
+    assert "<b>" not in html
