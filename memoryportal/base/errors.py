@@ -1,0 +1,100 @@
+"""Error pages: what happened, what did not, what to do. For htmx the same three sentences as a fragment."""
+
+import logging
+from dataclasses import asdict, dataclass
+
+import psycopg
+from csp.context_processors import nonce
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+from .context import site
+
+logger = logging.getLogger(__name__)
+NOTHING_CHANGED = "Nothing was changed."
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorText:
+    """The words of one error page; `templates/base/error.html` shows them in this order."""
+
+    status: int
+    heading: str
+    happened: str
+    changed: str
+    what_to_do: str
+
+
+BAD_REQUEST = ErrorText(
+    400,
+    "That request could not be read",
+    "Your browser sent something that this page does not understand.",
+    NOTHING_CHANGED,
+    "Go back and try again.",
+)
+FORBIDDEN = ErrorText(
+    403,
+    "You may not do this",
+    "Your account has no right to do what you asked for.",
+    NOTHING_CHANGED,
+    "If you think that it should, write to the address at the foot of this page.",
+)
+FORM_EXPIRED = ErrorText(
+    403,
+    "This form has expired",
+    "The page was open for too long, you signed in or out meanwhile, or your browser blocks cookies.",
+    NOTHING_CHANGED,
+    "Reload the page and send the form again.",
+)
+NOT_FOUND = ErrorText(
+    404,
+    "There is nothing here",
+    "This page does not exist, or what it showed is no longer stored.",
+    "",
+    "Go to the start and look from there.",
+)
+SERVER_ERROR = ErrorText(
+    500,
+    "Something went wrong on our side",
+    "The page could not be made, because of a fault in the portal.",
+    "What you last asked for may not have been done.",
+    "Reload the page to see what is stored now, then try again.",
+)
+UNAVAILABLE = ErrorText(
+    503,
+    "Your memories cannot be reached right now",
+    "The place where memories are stored does not answer.",
+    NOTHING_CHANGED,
+    "Your memories are still there. Please try again in a minute.",
+)
+
+
+def is_unavailability(error: BaseException | None) -> bool:
+    """Whether `error` says that a database or store did not answer.
+
+    The memory room's StoreUnavailable is known by its `status_code`: this room may not import that one.
+    """
+    if getattr(error, "status_code", None) == 503:
+        return True
+    return isinstance(error, (OperationalError, InterfaceError, psycopg.OperationalError))
+
+
+def error_response(request: HttpRequest, text: ErrorText) -> HttpResponse:
+    """The error page, or its sentences alone for htmx. From 500 on nothing in it asks the database or the session."""
+    wants_fragment = request.headers.get("HX-Request") == "true" and request.headers.get("HX-Boosted") != "true"
+    template = "base/_error.html" if wants_fragment else "base/error.html"
+    context = asdict(text)
+    if text.status < 500:
+        html = render_to_string(template, context, request)
+    else:
+        html = render_to_string(template, {**site(request), **nonce(request), **context, "request": request})
+    response = HttpResponse(html, status=text.status)
+    if text.status == 503:
+        response.headers["Retry-After"] = "30"
+    return response
+
+
+def unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:
+    logger.error("%s %s: unavailable (%s)", request.method, request.path, type(error).__name__, exc_info=error)
+    return error_response(request, UNAVAILABLE)
