@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from memoryportal.memory import MemoryRoomError, Residue, ScopedMemory, StoreUnavailable, SubjectId, controls
-from memoryportal.memory.scoped import current_store
+from memoryportal.memory.stores import current_store
 
 from .models import TERMINAL, TRANSITIONS, Erasure, ErasureStep, State
 

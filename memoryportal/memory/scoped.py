@@ -1,33 +1,20 @@
 """The one way to a person's memories: an object that cannot exist without a subject."""
 
-import threading
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Iterator
 from typing import Any, Literal
 from uuid import UUID
 
 from . import cursors
 from .checks import check_messages, check_metadata, check_query, check_text
 from .configuration import configuration
-from .embedding import embedder, relevance_floor
+from .embedding import relevance_floor
 from .errors import BadQuery, MemoryChanged, MemoryNotFound
 from .rows import Row, recheck, to_item
 from .scope import Filters, Order, Scope, SubjectId
-from .stores.pgvector import PgvectorStore
+from .stores import current_store
 from .types import Entity, Hit, Hits, Item, Message, Page, Removed, Residue, Summary, Version
 
 MAX_LIMIT = 500
-
-
-@lru_cache(maxsize=4)
-def _store(dsn: str, collection: str) -> PgvectorStore:
-    return PgvectorStore(dsn, collection)
-
-
-def current_store() -> PgvectorStore:
-    """The store of the configuration in force."""
-    configured = configuration()
-    return _store(configured.dsn, configured.collection)
 
 
 class ScopedMemory:
@@ -81,7 +68,8 @@ class ScopedMemory:
             rows = current_store().by_word(self.scope, words.split(), filters, limit + 1)
             hits = [Hit(to_item(row), None) for row in recheck(self.scope, rows)]
         else:
-            hits = self._by_meaning(words, filters, limit + 1)
+            near = current_store().by_meaning(self.scope, words, filters, limit + 1, relevance_floor())
+            hits = [Hit(to_item(row), score) for row, score in near]
         return Hits(hits[:limit], len(hits) > limit)
 
     def get(self, memory_id: str) -> Item:
@@ -140,17 +128,8 @@ class ScopedMemory:
         if infer and configuration().llm is None:
             raise BadQuery("no language model is configured, so nothing can be inferred")
         current_store().admit(self.scope)
-        bound = _bind(self.scope)
-        call: Callable[[], Any] = lambda: bound.add(  # noqa: E731
-            checked, infer=infer, metadata=extra, expiration_date=expires, **self.scope.mem0_ids()
-        )
-        if infer:
-            result = call()
-        else:
-            bound.prepared([m["content"] for m in checked if m["role"] != "system"], "add")
-            with bound.unit.shared():
-                result = call()
-        return [self.get(entry["id"]) for entry in result["results"]]
+        added = current_store().add(self.scope, checked, infer, extra, expires)
+        return [self.get(memory_id) for memory_id in added]
 
     def update(self, memory_id: str, text: str, expected: str | None = None) -> Item:
         """Correct a memory; it is embedded again. `expected` is the `version` that the person was shown.
@@ -162,14 +141,7 @@ class ScopedMemory:
             raise MemoryChanged("the memory was changed meanwhile; nothing was written")
         if text == before.text:
             return before
-        bound = _bind(self.scope).prepared([text], "update")
-        with bound.unit.shared():
-            locked = bound.vector_store.get(before.id)
-            if locked is None:
-                raise MemoryNotFound("no such memory")
-            if to_item((locked.id, locked.payload)).version != before.version:
-                raise MemoryChanged("the memory was changed meanwhile; nothing was written")
-            bound.update(before.id, text)
+        current_store().correct(self.scope, before.id, text, before.version)
         return self.get(before.id)
 
     def purge_version(self, memory_id: str, seq: int) -> None:
@@ -200,26 +172,6 @@ class ScopedMemory:
     def residue(self) -> list[Residue]:
         """Count every place again, each on a connection of its own."""
         return current_store().residue(self.scope)
-
-    def _by_meaning(self, words: str, filters: Filters, limit: int) -> list[Hit]:
-        found = _bind(self.scope, filters, relevance_floor()).search(
-            words, top_k=limit, filters=self.scope.mem0_ids(), threshold=0.0, show_expired=True
-        )["results"]
-        rows = {str(row[0]): row for row in self._rows([entry["id"] for entry in found])}
-        return [Hit(to_item(rows[entry["id"]]), float(entry["score"])) for entry in found if entry["id"] in rows]
-
-    def _rows(self, ids: list[str]) -> list[Row]:
-        return recheck(self.scope, current_store().get_many(self.scope, ids))
-
-
-_loading = threading.Lock()
-
-
-def _bind(scope: Scope, filters: Filters | None = None, floor: float = 0.0) -> Any:
-    embedder()  # a broken embedder is named before mem0 is even imported
-    with _loading:
-        from .pipeline import pipeline
-    return pipeline().bind(scope, filters, floor)
 
 
 def _uuid(memory_id: object) -> str:

@@ -1,14 +1,57 @@
 """What a store offers to ScopedMemory. Every call takes the scope; there is no call without one."""
 
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+from ..names import Tables
+from ..pool import Cursor
 
 from ..rows import Row
 from ..scope import Filters, Order, Scope
 from ..types import Entity, Message, Removed, Residue, Summary, Version
 
 
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a store can promise. What it cannot is shown to people in words.
+
+    `fenced`: a shut gate refuses foreign writers too. `atomic`: a deletion happens in every place or in none.
+    `ordered`: pages are sorted by time on the server. `limits`: sentences for the receipt and the help page.
+    """
+
+    name: str
+    fenced: bool = False
+    atomic: bool = False
+    ordered: bool = True
+    keeps_history: bool = True
+    limits: tuple[str, ...] = ()
+
+
 class Store(Protocol):
-    """Native operations on one collection. All raise the memory room's errors only."""
+    """Native operations on one collection. All raise the memory room's errors only.
+
+    `tables` and `open` are the PostgreSQL tables beside the collection: gate, history and message buffer.
+    """
+
+    abilities: Abilities
+    tables: Tables
+
+    def open(self, scope: Scope) -> AbstractContextManager[Cursor]:
+        """A transaction on the side tables, bound to the scope's subject."""
+
+    def add(
+        self, scope: Scope, messages: list[dict[str, str]], infer: bool, metadata: dict[str, Any] | None, expires: Any
+    ) -> list[str]:
+        """Remember; the ids of the new memories."""
+
+    def correct(self, scope: Scope, memory_id: str, text: str, version: str) -> None:
+        """Change the wording and embed it again; MemoryChanged unless the stored version is `version`."""
+
+    def by_meaning(
+        self, scope: Scope, words: str, filters: Filters, limit: int, floor: float
+    ) -> list[tuple[Row, float]]:
+        """(row, score) of what is close to the words, best first."""
 
     def page(
         self, scope: Scope, filters: Filters, after: tuple[str, str] | None, limit: int, order: Order
@@ -32,11 +75,6 @@ class Store(Protocol):
 
     def by_word(self, scope: Scope, words: list[str], filters: Filters, limit: int) -> list[Row]:
         """Rows whose text contains every word, newest first."""
-
-    def by_vector(
-        self, scope: Scope, vector: list[float], filters: Filters, limit: int, floor: float
-    ) -> list[tuple[Any, dict[str, Any], float]]:
-        """(id, payload, similarity 0..1), exact, best first, nothing below `floor`."""
 
     def delete(self, scope: Scope, ids: list[str]) -> Removed:
         """Delete these memories in every place, all or nothing; MemoryNotFound when one is missing."""

@@ -17,6 +17,8 @@ from ..scope import Filters, Order, Scope
 from ..types import Summary
 from . import conditions
 from .conditions import CREATED, Conditions
+from .base import Abilities
+from .pgvector_pipeline import PipelineMixin
 from .pgvector_places import PlacesMixin
 from .pgvector_removal import RemovalMixin
 
@@ -24,10 +26,10 @@ _DIRECTION = {"newest": (sql.SQL("DESC"), sql.SQL("<")), "oldest": (sql.SQL("ASC
 _EXPIRED = sql.SQL("(payload->>'expiration_date' COLLATE \"C\" < to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD'))")
 
 
-class PgvectorStore(RemovalMixin, PlacesMixin):
+class PgvectorStore(RemovalMixin, PlacesMixin, PipelineMixin):
     """One collection in PostgreSQL, through the scoped login."""
 
-    name = "pgvector"
+    abilities = Abilities(name="pgvector", fenced=True, atomic=True)
 
     def __init__(self, dsn: str, collection: str) -> None:
         self.dsn = dsn
