@@ -46,9 +46,7 @@ class Erasure(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     reference = models.CharField(max_length=12, unique=True, default=new_reference, editable=False)
-    account = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="erasures"
-    )
+    account = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="erasures")
     subject = models.CharField(max_length=128)
     state = models.CharField(max_length=32, choices=State.choices, default=State.RECEIVED)
     asked_at = models.DateTimeField(default=timezone.now)
@@ -66,9 +64,7 @@ class Erasure(models.Model):
                 condition=~models.Q(state__in=["completed", "completed-with-exceptions"]),
                 name="one_open_erasure_per_subject",
             ),
-            models.CheckConstraint(
-                condition=models.Q(state__in=State.values), name="erasure_state_is_known"
-            ),
+            models.CheckConstraint(condition=models.Q(state__in=State.values), name="erasure_state_is_known"),
         ]
 
     def __str__(self) -> str:

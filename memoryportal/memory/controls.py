@@ -43,8 +43,7 @@ def shut(store: "Store", subject: SubjectId, state: State, agent: str = "") -> N
     Raises StoreUnavailable when writers do not end within DRAIN_SECONDS; the gate stays shut then.
     """
     statement = sql.SQL(
-        "INSERT INTO {} (subject, agent, state) VALUES (%s, %s, %s) "
-        "ON CONFLICT (subject, agent, state) DO NOTHING"
+        "INSERT INTO {} (subject, agent, state) VALUES (%s, %s, %s) ON CONFLICT (subject, agent, state) DO NOTHING"
     ).format(store.tables.gate)
     with store.open(Scope(subject)) as cursor:
         cursor.execute(statement, (str(subject), agent, state))

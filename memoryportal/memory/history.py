@@ -23,8 +23,9 @@ BUFFER_SIZE = 10  # what mem0 keeps for each conversation
 class SubjectHistory:
     """The `db` of a bound mem0 Memory."""
 
-    def __init__(self, tables: Tables, scope: Scope, open_cursor: OpenCursor) -> None:
-        self.tables, self.scope, self._open = tables, scope, open_cursor
+    def __init__(self, tables: Tables, scope: Scope, open_cursor: OpenCursor, *, beside: bool = True) -> None:
+        """`beside`: the memories lie in the same database, so that their rows can be locked."""
+        self.tables, self.scope, self._open, self._beside = tables, scope, open_cursor, beside
 
     def add_history(
         self,
@@ -40,15 +41,22 @@ class SubjectHistory:
         role: str | None = None,
     ) -> None:
         """Note one change of a memory that exists. A row for a memory that was deleted meanwhile is not written."""
-        statement = sql.SQL(
-            "WITH alive AS (SELECT 1 FROM {memories} WHERE id = %s::uuid AND payload->>'user_id' = %s FOR SHARE) "
-            "INSERT INTO {history} (subject, memory_id, old_memory, new_memory, event, created_at, updated_at, "
-            "is_deleted, actor_id, role) SELECT %s, %s::uuid, %s, %s, %s, %s, %s, %s, %s, %s FROM alive"
-        ).format(memories=self.tables.memories, history=self.tables.history)
         subject = str(self.scope.subject)
         values = (subject, memory_id, old_memory, new_memory, event, created_at, updated_at or created_at)
+        guard: tuple[str, ...] = (memory_id, subject) if self._beside else ()
         with self._open() as cursor:
-            cursor.execute(statement, (memory_id, subject, *values, bool(is_deleted), actor_id, role))
+            cursor.execute(self._insertion(), (*guard, *values, bool(is_deleted), actor_id, role))
+
+    def _insertion(self) -> sql.Composable:
+        alive = sql.SQL(
+            "(SELECT 1 FROM {} WHERE id = %s::uuid AND payload->>'user_id' = %s FOR SHARE)"
+            if self._beside
+            else "(SELECT 1)"
+        ).format(*[self.tables.memories] if self._beside else [])
+        return sql.SQL(
+            "WITH alive AS {} INSERT INTO {} (subject, memory_id, old_memory, new_memory, event, created_at, updated_at, "
+            "is_deleted, actor_id, role) SELECT %s, %s::uuid, %s, %s, %s, %s, %s, %s, %s, %s FROM alive"
+        ).format(alive, self.tables.history)
 
     def batch_add_history(self, records: list[dict[str, Any]]) -> None:
         for record in records:
@@ -85,9 +93,7 @@ class SubjectHistory:
         ).format(table=self.tables.messages, mine=self._mine)
         with self._open() as cursor:
             for message in messages:
-                cursor.execute(
-                    insert, (*self._key, message.get("role"), message.get("name"), message.get("content"))
-                )
+                cursor.execute(insert, (*self._key, message.get("role"), message.get("name"), message.get("content")))
             cursor.execute(trim, (*self._key, *self._key, BUFFER_SIZE))
 
     def get_last_messages(self, session_scope: str, limit: int = BUFFER_SIZE) -> list[dict[str, Any]]:

@@ -123,9 +123,7 @@ class BoundTable(PGVector):  # type: ignore[misc]
         locking = sql.SQL("FOR UPDATE" if self.unit.cursor is not None else "")
         statement = sql.SQL("SELECT id, payload FROM {} WHERE id = %s::uuid AND payload->>'user_id' = %s {}")
         with self._get_cursor() as cursor:
-            row = cursor.execute(
-                statement.format(self.table, locking), (vector_id, str(self.scope.subject))
-            ).fetchone()
+            row = cursor.execute(statement.format(self.table, locking), (vector_id, str(self.scope.subject))).fetchone()
         found = recheck(self.scope, [row] if row else [])  # type: ignore[list-item]
         return OutputData(id=str(found[0][0]), score=None, payload=found[0][1]) if found else None
 

@@ -35,7 +35,8 @@ _STORE = (
         "Earlier wordings",
         "How each memory read before it was changed",
         frozenset(
-            f"{{collection}}_history.{column}" for column in ("subject", "old_memory", "new_memory", "actor_id", "role", "event")
+            f"{{collection}}_history.{column}"
+            for column in ("subject", "old_memory", "new_memory", "actor_id", "role", "event")
         ),
     ),
     Place(

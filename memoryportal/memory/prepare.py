@@ -21,7 +21,12 @@ from .stores.conditions import CREATED
 SQL = Path(__file__).parent / "sql"
 _ONE_AT_A_TIME = (LOCK_SPACE, -1)
 # (table suffix, how the gate finds the subject, whether a pause refuses inserts)
-GATED = (("", "payload", "yes"), ("entities", "payload", "yes"), ("history", "subject", "no"), ("messages", "subject", "yes"))
+GATED = (
+    ("", "payload", "yes"),
+    ("entities", "payload", "yes"),
+    ("history", "subject", "no"),
+    ("messages", "subject", "yes"),
+)
 TEXT_COLUMNS = {
     "": ("vector", "payload"),
     "entities": ("vector", "payload"),
@@ -57,7 +62,9 @@ class Preparation:
         return self.connection.execute(composed, params)
 
     def _exists(self, table: str) -> bool:
-        return bool(self.execute("SELECT to_regclass(%s)", (sql.Identifier(table).as_string(self.connection),)).fetchone()[0])  # type: ignore[index]
+        return bool(
+            self.execute("SELECT to_regclass(%s)", (sql.Identifier(table).as_string(self.connection),)).fetchone()[0]
+        )  # type: ignore[index]
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -70,7 +77,8 @@ class Preparation:
 
     def _template(self, name: str) -> sql.Composed:
         values: dict[str, sql.Composable] = {
-            suffix or "memories": self.tables.identifier(suffix) for suffix in ("", "entities", "history", "messages", "gate")
+            suffix or "memories": self.tables.identifier(suffix)
+            for suffix in ("", "entities", "history", "messages", "gate")
         }
         values["gate_check"] = self.tables.identifier("gate_check")
         values["dimensions"] = sql.Literal(self.configured.dimensions)
@@ -111,17 +119,19 @@ class Preparation:
         self._clear(table, column)
 
     def _clear(self, relation: str, attribute: str) -> None:
-        kept = self.execute(
-            "SELECT 1 FROM pg_statistic s JOIN pg_attribute a ON a.attrelid = s.starelid AND a.attnum = s.staattnum "
-            "WHERE s.starelid = %s::regclass AND a.attname = %s",
-            (sql.Identifier(relation).as_string(self.connection), attribute),
-        ) if self._may_read_statistics() else None
+        kept = (
+            self.execute(
+                "SELECT 1 FROM pg_statistic s JOIN pg_attribute a ON a.attrelid = s.starelid AND a.attnum = s.staattnum "
+                "WHERE s.starelid = %s::regclass AND a.attname = %s",
+                (sql.Identifier(relation).as_string(self.connection), attribute),
+            )
+            if self._may_read_statistics()
+            else None
+        )
         if kept is not None and kept.fetchone() is None:
             return
         if self.connection.info.server_version >= 180000:
-            self.execute(
-                "SELECT pg_clear_attribute_stats(current_schema(), %s, %s, false)", (relation, attribute)
-            )
+            self.execute("SELECT pg_clear_attribute_stats(current_schema(), %s, %s, false)", (relation, attribute))
 
     def _may_read_statistics(self) -> bool:
         return bool(self.execute("SELECT has_table_privilege('pg_catalog.pg_statistic', 'SELECT')").fetchone()[0])  # type: ignore[index]
@@ -131,8 +141,14 @@ class Preparation:
         key = sql.SQL("((payload->>'user_id'), {} DESC, id DESC)").format(CREATED)
         self._index(self.tables.name(), f"{self.tables.name()}_owner_idx", key)
         self._index(self.tables.name("entities"), f"{self.tables.name('entities')}_owner_idx", owner)
-        self._index(self.tables.name("history"), f"{self.tables.name('history')}_owner_idx", sql.SQL("(subject, memory_id, seq)"))
-        self._index(self.tables.name("messages"), f"{self.tables.name('messages')}_owner_idx", sql.SQL("(subject, seq)"))
+        self._index(
+            self.tables.name("history"),
+            f"{self.tables.name('history')}_owner_idx",
+            sql.SQL("(subject, memory_id, seq)"),
+        )
+        self._index(
+            self.tables.name("messages"), f"{self.tables.name('messages')}_owner_idx", sql.SQL("(subject, seq)")
+        )
 
     def _index(self, table: str, name: str, columns: sql.Composable) -> None:
         broken = self.execute(
@@ -180,7 +196,9 @@ class Preparation:
                     sql.SQL(
                         "CREATE TRIGGER memoryportal_gate BEFORE INSERT OR UPDATE ON {} FOR EACH ROW "
                         "EXECUTE FUNCTION {}({}, {})"
-                    ).format(table, self.tables.identifier("gate_check"), sql.Literal(subject_in), sql.Literal(pausable))
+                    ).format(
+                        table, self.tables.identifier("gate_check"), sql.Literal(subject_in), sql.Literal(pausable)
+                    )
                 )
 
     def _row_security(self) -> None:
@@ -191,7 +209,9 @@ class Preparation:
             for suffix in TEXT_COLUMNS:
                 self._policy(suffix, forced=self.ours and suffix != "gate")
             if role == owner:
-                self.done.append(f"WARNING: the portal connects as the tables' owner ({role}): the wall in the database is off")
+                self.done.append(
+                    f"WARNING: the portal connects as the tables' owner ({role}): the wall in the database is off"
+                )
                 return
             for suffix in TEXT_COLUMNS:
                 table = self.tables.identifier(suffix)

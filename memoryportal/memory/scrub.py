@@ -33,7 +33,9 @@ def scrub(owner_dsn: str | None = None) -> list[Scrubbed]:
             connection.add_notice_handler(lambda diagnostic: notices.append(diagnostic.message_primary or ""))
             done = [_rewrite(connection, Tables(configured.collection).name(suffix)) for suffix in TEXT_COLUMNS]
     except psycopg.Error as error:
-        raise StoreUnavailable(f"the tables could not be rewritten ({error.sqlstate or type(error).__name__})") from None
+        raise StoreUnavailable(
+            f"the tables could not be rewritten ({error.sqlstate or type(error).__name__})"
+        ) from None
     if any("skipping" in notice for notice in notices):
         raise StoreUnavailable("a table was skipped: run this as the owner of the memory tables")
     return done

@@ -4,14 +4,13 @@
 among many. Here every statement starts from the owner index, and ordering is exact (`+ 0.0` keeps the planner from HNSW).
 """
 
-from contextlib import AbstractContextManager
 from typing import Any
 
 from psycopg import sql
 
 from .. import controls
 from ..names import Tables
-from ..pool import Cursor, transaction
+from ..pool import Cursor
 from ..rows import Row, parse_time
 from ..scope import Filters, Order, Scope
 from ..types import Summary
@@ -34,10 +33,6 @@ class PgvectorStore(RemovalMixin, PlacesMixin, PipelineMixin):
     def __init__(self, dsn: str, collection: str) -> None:
         self.dsn = dsn
         self.tables = Tables(collection)
-
-    def open(self, scope: Scope) -> AbstractContextManager[Cursor]:
-        """A transaction bound to the scope's subject."""
-        return transaction(self.dsn, str(scope.subject))
 
     def page(
         self, scope: Scope, filters: Filters, after: tuple[str, str] | None, limit: int, order: Order
@@ -93,9 +88,7 @@ class PgvectorStore(RemovalMixin, PlacesMixin, PipelineMixin):
     def get(self, scope: Scope, memory_id: str) -> Row | None:
         statement = sql.SQL("SELECT id, payload FROM {} WHERE id = %s::uuid AND payload->>'user_id' = %s")
         with self.open(scope) as cursor:
-            row = cursor.execute(
-                statement.format(self.tables.memories), (memory_id, str(scope.subject))
-            ).fetchone()
+            row = cursor.execute(statement.format(self.tables.memories), (memory_id, str(scope.subject))).fetchone()
         return (row[0], row[1]) if row else None
 
     def get_many(self, scope: Scope, ids: list[str]) -> list[Row]:

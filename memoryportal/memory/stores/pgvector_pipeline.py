@@ -1,30 +1,19 @@
 """add, correct and search by meaning on pgvector: mem0's own pipeline, inside one transaction where that is possible."""
 
 import threading
-from contextlib import AbstractContextManager
 from typing import Any
 
 from ..embedding import embedder
 from ..errors import MemoryChanged, MemoryNotFound
-from ..names import Tables
-from ..pool import Cursor
 from ..rows import Row, recheck, version_of
 from ..scope import Filters, Scope
+from .side import SideTables
 
 _loading = threading.Lock()
 
 
-class PipelineMixin:
+class PipelineMixin(SideTables):
     """What mem0 does for a pgvector collection."""
-
-    dsn: str
-    tables: Tables
-
-    def open(self, scope: Scope) -> AbstractContextManager[Cursor]:
-        raise TypeError("a store opens its own transactions")
-
-    def get_many(self, scope: Scope, ids: list[str]) -> list[Row]:
-        raise TypeError("a store reads its own rows")
 
     def _bound(self, scope: Scope, filters: Filters | None = None, floor: float = 0.0) -> Any:
         embedder()  # a broken embedder is named before mem0 is even imported

@@ -4,26 +4,18 @@ Order matters: memories first. A writer that adds history takes a lock on its me
 finishes before us, and our later statements see its rows, or finds no memory any more and writes nothing.
 """
 
-from contextlib import AbstractContextManager
-from typing import Any
-
 from psycopg import sql
 
 from ..errors import CountMoved, MemoryNotFound
-from ..names import Tables
 from ..pool import Cursor
 from ..scope import Filters, Scope
 from ..types import Removed
 from . import conditions
+from .side import Gone, SideTables
 
 
-class RemovalMixin:
+class RemovalMixin(SideTables):
     """delete, delete_matching and erase of a pgvector collection."""
-
-    tables: Tables
-
-    def open(self, scope: Scope) -> AbstractContextManager[Cursor]:
-        raise TypeError("a store opens its own transactions")
 
     def delete(self, scope: Scope, ids: list[str]) -> Removed:
         wanted = sorted(set(ids))
@@ -49,33 +41,15 @@ class RemovalMixin:
                 return self._delete_traces(cursor, scope, gone)
             return self._erase_all(cursor, scope, len(gone))
 
-    def _delete_memories(self, cursor: Cursor, where: conditions.Conditions) -> list[tuple[str, Any, Any]]:
+    def _delete_memories(self, cursor: Cursor, where: conditions.Conditions) -> Gone:
         """(id, agent, run) of each row that was deleted."""
         statement = sql.SQL("DELETE FROM {} WHERE {} RETURNING id::text, payload->>'agent_id', payload->>'run_id'")
         return cursor.execute(statement.format(self.tables.memories, where.sql), where.params).fetchall()  # type: ignore[return-value]
 
-    def _delete_traces(self, cursor: Cursor, scope: Scope, gone: list[tuple[str, Any, Any]]) -> Removed:
-        """History, entity links and the buffered messages of the conversations that the deleted rows came from.
-
-        A message cannot be traced to one memory, and mem0 sends the buffer to the LLM again with the next turn, where
-        the deleted text would be learned anew. So the whole buffer of that conversation goes.
-        """
-        ids = [row[0] for row in gone]
-        subject = str(scope.subject)
-        entities = self._unlink_entities(cursor, subject, ids)
-        history = cursor.execute(
-            sql.SQL("DELETE FROM {} WHERE subject = %s AND memory_id = ANY(%s::uuid[])").format(self.tables.history),
-            (subject, ids),
-        ).rowcount
-        places = sorted({(row[1] or "", row[2] or "") for row in gone})
-        messages = cursor.execute(
-            sql.SQL(
-                "DELETE FROM {} WHERE subject = %s AND (COALESCE(agent, ''), COALESCE(run, '')) IN "
-                "(SELECT * FROM unnest(%s::text[], %s::text[]))"
-            ).format(self.tables.messages),
-            (subject, [place[0] for place in places], [place[1] for place in places]),
-        ).rowcount
-        return Removed({"memories": len(gone), "entities": entities, "history": history, "messages": messages})
+    def _delete_traces(self, cursor: Cursor, scope: Scope, gone: Gone) -> Removed:
+        entities = self._unlink_entities(cursor, str(scope.subject), [row[0] for row in gone])
+        side = self.delete_side(cursor, scope, gone)
+        return Removed({"memories": len(gone), "entities": entities, **side})
 
     def _unlink_entities(self, cursor: Cursor, subject: str, ids: list[str]) -> int:
         """Take the ids out of the subject's entities; an entity that links to nothing any more goes. Counts those."""
@@ -93,21 +67,15 @@ class RemovalMixin:
             sql.SQL("DELETE FROM {} WHERE {} AND {} = '[]'::jsonb").format(table, linked, keep), params
         ).rowcount
         cursor.execute(
-            sql.SQL(
-                "UPDATE {} SET payload = jsonb_set(payload, '{{linked_memory_ids}}', {}) WHERE {}"
-            ).format(table, keep, linked),
+            sql.SQL("UPDATE {} SET payload = jsonb_set(payload, '{{linked_memory_ids}}', {}) WHERE {}").format(
+                table, keep, linked
+            ),
             params,
         )
         return removed
 
     def _erase_all(self, cursor: Cursor, scope: Scope, memories: int) -> Removed:
-        subject = str(scope.subject)
-        counts = {"memories": memories}
-        counts["entities"] = cursor.execute(
-            sql.SQL("DELETE FROM {} WHERE payload->>'user_id' = %s").format(self.tables.entities), (subject,)
+        entities = cursor.execute(
+            sql.SQL("DELETE FROM {} WHERE payload->>'user_id' = %s").format(self.tables.entities), (str(scope.subject),)
         ).rowcount
-        for place in ("history", "messages"):
-            counts[place] = cursor.execute(
-                sql.SQL("DELETE FROM {} WHERE subject = %s").format(self.tables.identifier(place)), (subject,)
-            ).rowcount
-        return Removed(counts)
+        return Removed({"memories": memories, "entities": entities, **self.erase_side(cursor, scope)})

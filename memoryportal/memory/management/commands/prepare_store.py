@@ -7,7 +7,9 @@ from memoryportal.memory.prepare import prepare_store
 
 
 class Command(BaseCommand):
-    help = "Make the memory store fit for the portal: tables, owner index, row-level security, gate, no text statistics."
+    help = (
+        "Make the memory store fit for the portal: tables, owner index, row-level security, gate, no text statistics."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

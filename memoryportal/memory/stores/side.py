@@ -1,0 +1,140 @@
+"""History, message buffer and gate: tables in PostgreSQL beside a collection, whichever store holds the vectors."""
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+from psycopg import sql
+
+from ..errors import MemoryRoomError
+from ..names import Tables
+from ..pool import Cursor, fresh_transaction, transaction
+from ..rows import Row, parse_time
+from ..scope import Scope
+from ..types import Message, Residue, Version
+from .conditions import Conditions
+
+_VERSION = "seq, memory_id::text, event, old_memory, new_memory, created_at, updated_at, actor_id, role, purged"
+Counting = tuple[sql.Composable, list[Any]]
+Gone = list[tuple[str, str | None, str | None]]
+"""(memory id, agent, run) of memories that were deleted."""
+
+
+class SideTables:
+    """The part of a store that is the same for every vector store."""
+
+    dsn: str
+    tables: Tables
+
+    def open(self, scope: Scope) -> AbstractContextManager[Cursor]:
+        """A transaction bound to the scope's subject."""
+        return transaction(self.dsn, str(scope.subject))
+
+    def get_many(self, scope: Scope, ids: list[str]) -> list[Row]:
+        raise TypeError("a store reads its own rows")
+
+    def side_counts(self, scope: Scope) -> dict[str, Counting]:
+        """A counting statement for each side place."""
+        history = Conditions().add("subject = %s", str(scope.subject))
+        buffered = Conditions().add("subject = %s", str(scope.subject))
+        if scope.agent is not None:
+            buffered.add("agent = %s", scope.agent)
+        if scope.run is not None:
+            buffered.add("run = %s", scope.run)
+        count = sql.SQL("SELECT count(*) FROM {} WHERE {}")
+        return {
+            "history": (count.format(self.tables.history, history.sql), history.params),
+            "messages": (count.format(self.tables.messages, buffered.sql), buffered.params),
+        }
+
+    def read_again(self, scope: Scope, place: str, counting: Counting) -> Residue:
+        """Count one place on a connection of its own."""
+        try:
+            with fresh_transaction(self.dsn, str(scope.subject)) as cursor:
+                row = cursor.execute(*counting).fetchone()
+        except MemoryRoomError as error:
+            return Residue(place, None, str(error))
+        return Residue(place, int(row[0]) if row else None)
+
+    def delete_side(self, cursor: Cursor, scope: Scope, gone: Gone) -> dict[str, int]:
+        """History of these memories, and the buffered messages of the conversations that they came from.
+
+        A message cannot be traced to one memory, and mem0 sends the buffer to the LLM again with the next turn, where
+        the deleted text would be learned anew. So the whole buffer of that conversation goes.
+        """
+        subject = str(scope.subject)
+        history = cursor.execute(
+            sql.SQL("DELETE FROM {} WHERE subject = %s AND memory_id = ANY(%s::uuid[])").format(self.tables.history),
+            (subject, [row[0] for row in gone]),
+        ).rowcount
+        places = sorted({(row[1] or "", row[2] or "") for row in gone})
+        messages = cursor.execute(
+            sql.SQL(
+                "DELETE FROM {} WHERE subject = %s AND (COALESCE(agent, ''), COALESCE(run, '')) IN "
+                "(SELECT * FROM unnest(%s::text[], %s::text[]))"
+            ).format(self.tables.messages),
+            (subject, [place[0] for place in places], [place[1] for place in places]),
+        ).rowcount
+        return {"history": history, "messages": messages}
+
+    def erase_side(self, cursor: Cursor, scope: Scope) -> dict[str, int]:
+        """Everything of the subject in the side tables."""
+        return {
+            place: cursor.execute(
+                sql.SQL("DELETE FROM {} WHERE subject = %s").format(self.tables.identifier(place)),
+                (str(scope.subject),),
+            ).rowcount
+            for place in ("history", "messages")
+        }
+
+    def history(self, scope: Scope, memory_id: str) -> list[Version]:
+        statement = sql.SQL(f"SELECT {_VERSION} FROM {{}} WHERE subject = %s AND memory_id = %s::uuid ORDER BY seq")
+        with self.open(scope) as cursor:
+            rows = cursor.execute(statement.format(self.tables.history), (str(scope.subject), memory_id)).fetchall()
+        return [to_version(row) for row in rows]
+
+    def past(self, scope: Scope, limit: int) -> list[Version]:
+        """History of memories that are gone: read newest first, the living ones left out."""
+        statement = sql.SQL(f"SELECT {_VERSION} FROM {{}} WHERE subject = %s ORDER BY seq DESC LIMIT 5000")
+        with self.open(scope) as cursor:
+            rows = cursor.execute(statement.format(self.tables.history), (str(scope.subject),)).fetchall()
+        versions = [to_version(row) for row in rows]
+        alive = {str(row[0]) for row in self.get_many(scope, sorted({version.memory_id for version in versions}))}
+        return [version for version in versions if version.memory_id not in alive][:limit]
+
+    def purge_version(self, scope: Scope, memory_id: str, seq: int, current: str) -> bool:
+        subject = str(scope.subject)
+        table = self.tables.history
+        with self.open(scope) as cursor:
+            row = cursor.execute(
+                sql.SQL(
+                    "SELECT COALESCE(new_memory, old_memory) FROM {} "
+                    "WHERE subject = %s AND memory_id = %s::uuid AND seq = %s FOR UPDATE"
+                ).format(table),
+                (subject, memory_id, seq),
+            ).fetchone()
+            if row is None or row[0] is None or row[0] == current:
+                return False
+            for column in (sql.Identifier("old_memory"), sql.Identifier("new_memory")):
+                cursor.execute(
+                    sql.SQL(
+                        "UPDATE {} SET {} = NULL, purged = true WHERE subject = %s AND memory_id = %s::uuid AND {} = %s"
+                    ).format(table, column, column),
+                    (subject, memory_id, row[0]),
+                )
+        return True
+
+    def messages(self, scope: Scope, limit: int) -> list[Message]:
+        statement = sql.SQL(
+            "SELECT seq, agent, run, role, name, content, created_at FROM {} WHERE subject = %s "
+            "AND (%s::text IS NULL OR agent = %s) AND (%s::text IS NULL OR run = %s) ORDER BY seq LIMIT %s"
+        )
+        params = (str(scope.subject), scope.agent, scope.agent, scope.run, scope.run, limit)
+        with self.open(scope) as cursor:
+            rows = cursor.execute(statement.format(self.tables.messages), params).fetchall()
+        return [Message(row[0], row[1], row[2], row[3], row[4], row[5] or "", row[6]) for row in rows]
+
+
+def to_version(row: Any) -> Version:
+    """A Version from the columns of _VERSION."""
+    at = parse_time(row[6]) or parse_time(row[5])
+    return Version(row[0], row[1], row[2], row[3], row[4], at, row[7], row[8], row[9])
