@@ -12,7 +12,14 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from memoryportal.memory import MemoryRoomError, Residue, ScopedMemory, StoreUnavailable, SubjectId, controls
+from memoryportal.memory import (
+    MemoryRoomError,
+    Residue,
+    ScopedMemory,
+    StoreUnavailable,
+    SubjectId,
+    controls,
+)
 from memoryportal.memory.stores import current_store
 
 from .models import TERMINAL, TRANSITIONS, Erasure, ErasureStep, State
@@ -60,9 +67,9 @@ def _carry_out(pk: uuid.UUID, token: uuid.UUID) -> None:
     controls.shut(store, subject, "erasing")
     _note_found(pk, token, memory.held())
     _note_removed(pk, token, memory.erase().counts)
-    clean = all([_read_again(pk, token, memory) for _ in range(READINGS)])
+    readings = [_read_again(pk, token, memory) for _ in range(READINGS)]  # all of them, whatever the first says
     controls.reopen(store, subject, "erasing")
-    _finish(pk, token, State.COMPLETED if clean else State.COMPLETED_WITH_EXCEPTIONS)
+    _finish(pk, token, State.COMPLETED if all(readings) else State.COMPLETED_WITH_EXCEPTIONS)
 
 
 def _read_again(pk: uuid.UUID, token: uuid.UUID, memory: ScopedMemory) -> bool:

@@ -24,7 +24,18 @@ from .errors import (
 )
 from .scope import Filters, Scope, SubjectId
 from .scoped import ScopedMemory
-from .types import Entity, Hit, Hits, Item, Message, Page, Removed, Residue, Summary, Version
+from .types import (
+    Entity,
+    Hit,
+    Hits,
+    Item,
+    Message,
+    Page,
+    Removed,
+    Residue,
+    Summary,
+    Version,
+)
 
 __all__ = [
     "BadCursor",

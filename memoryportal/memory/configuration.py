@@ -17,13 +17,18 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from .errors import StoreRefused
 
 PROVEN = ("pgvector",)
+PLATFORM = "platform"
 DEFAULT_COLLECTION = "memories"
 OFFLINE_DIMENSIONS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What the memory room runs on. `dsn` is the portal's (scoped) login, `owner_dsn` may change the schema."""
+    """What the memory room runs on.
+
+    `dsn` is the portal's (scoped) login to the PostgreSQL that holds the side tables, and with pgvector the memories too;
+    `owner_dsn` may change the schema. `store` is the vector store's own block of mem0's configuration.
+    """
 
     provider: str
     collection: str
@@ -33,6 +38,7 @@ class Configuration:
     embedder: dict[str, Any] | None
     llm: dict[str, Any] | None
     mem0: dict[str, Any] = field(default_factory=dict)
+    store: dict[str, Any] = field(default_factory=dict)
 
     @property
     def scoped_role(self) -> str:
@@ -79,16 +85,18 @@ def _from_mem0(raw: dict[str, Any]) -> Configuration:
             "On another store mem0 leaks or keeps rows in ways that nobody has measured, so the portal does not start."
         )
     config = block.get("config") or {}
-    own = _connection(config)
+    addresses = settings.ADDRESSES
+    own = _connection(config) if provider == "pgvector" else None
     return Configuration(
         provider=provider,
         collection=str(config.get("collection_name") or "mem0"),
         dimensions=int(config.get("embedding_model_dims") or 1536),
-        dsn=settings.MEMORY_DATABASE_URL or own,
-        owner_dsn=settings.MEMORY_OWNER_URL or own,
+        dsn=settings.MEMORY_DATABASE_URL or own or addresses.scoped,
+        owner_dsn=settings.MEMORY_OWNER_URL or own or addresses.owner,
         embedder=raw.get("embedder") or {"provider": "openai", "config": {}},
         llm=raw.get("llm"),
         mem0=raw,
+        store=config,
     )
 
 

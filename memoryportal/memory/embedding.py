@@ -59,7 +59,7 @@ class ConfiguredEmbedder:
     def embed(self, text: str, memory_action: Action | None = None) -> list[float]:
         try:
             return [float(number) for number in self._inner.embed(text, memory_action or "add")]
-        except Exception as error:  # every provider raises its own; the text of some repeats the input
+        except Exception as error:  # noqa: BLE001 - every provider raises its own, and some repeat the input
             raise EmbedderUnavailable(f"the embedder did not answer ({type(error).__name__})") from None
 
     def embed_batch(self, texts: list[str], memory_action: Action = "add") -> list[list[float]]:
@@ -82,12 +82,14 @@ class Prepared:
 
 @lru_cache(maxsize=4)
 def _configured(provider: str, config_repr: str) -> Any:
-    from mem0.utils.factory import EmbedderFactory  # importing mem0 costs 0.8 s and 100 MB
+    from mem0.utils.factory import (
+        EmbedderFactory,  # importing mem0 costs 0.8 s and 100 MB
+    )
 
     block = configuration().embedder or {}
     try:
         return ConfiguredEmbedder(EmbedderFactory.create(provider, block.get("config") or {}, None))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - every provider raises its own
         raise EmbedderUnavailable(f"the embedder {provider!r} could not be set up ({type(error).__name__})") from None
 
 

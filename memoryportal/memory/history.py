@@ -73,7 +73,7 @@ class SubjectHistory:
             )
 
     def get_history(self, memory_id: str) -> list[dict[str, Any]]:
-        columns = "seq memory_id old_memory new_memory event created_at updated_at is_deleted actor_id role".split()
+        columns = ["seq", "memory_id", "old_memory", "new_memory", "event", "created_at", "updated_at", "is_deleted", "actor_id", "role"]
         statement = sql.SQL("SELECT {} FROM {} WHERE subject = %s AND memory_id = %s::uuid ORDER BY seq").format(
             sql.SQL(", ").join(map(sql.Identifier, columns)), self.tables.history
         )

@@ -9,30 +9,30 @@ import os
 
 os.environ["MEM0_TELEMETRY"] = "False"  # before the import: mem0 reads it once, and the default is on
 
-import copy  # noqa: E402
-import json  # noqa: E402
-import logging  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
-from contextlib import contextmanager  # noqa: E402
-from functools import lru_cache  # noqa: E402
-from typing import Any  # noqa: E402
+import copy
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
 
-from mem0.configs.base import MemoryConfig  # noqa: E402
-from mem0.memory import telemetry  # noqa: E402
-from mem0.memory.main import Memory  # noqa: E402
-from mem0.utils.factory import LlmFactory  # noqa: E402
-from mem0.vector_stores.pgvector import OutputData, PGVector  # noqa: E402
-from psycopg import sql  # noqa: E402
+from mem0.configs.base import MemoryConfig
+from mem0.memory import telemetry
+from mem0.memory.main import Memory
+from mem0.utils.factory import LlmFactory
+from mem0.vector_stores.pgvector import OutputData, PGVector
+from psycopg import sql
 
-from .configuration import Configuration, configuration  # noqa: E402
-from .embedding import Prepared, embedder  # noqa: E402
-from .errors import MemoryChanged, ScopeViolation  # noqa: E402
-from .history import SubjectHistory  # noqa: E402
-from .names import Tables  # noqa: E402
-from .pool import Cursor, bind_subject, get_pool, store_errors, transaction  # noqa: E402
-from .rows import recheck  # noqa: E402
-from .scope import Filters, Scope  # noqa: E402
-from .stores.pgvector import search_exactly  # noqa: E402
+from .configuration import Configuration, configuration
+from .embedding import Prepared, embedder
+from .errors import MemoryChanged, ScopeViolation
+from .history import SubjectHistory
+from .names import Tables
+from .pool import Cursor, bind_subject, get_pool, store_errors, transaction
+from .rows import recheck
+from .scope import Filters, Scope
+from .stores.pgvector import search_exactly
 
 if telemetry.MEM0_TELEMETRY:
     raise RuntimeError("mem0's telemetry is on: mem0 was imported before memoryportal.memory")

@@ -10,10 +10,21 @@ from psycopg import errors as pg
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
-from memoryportal.base.deadline import CONNECT_SECONDS, STATEMENT_SECONDS, DeadlineConnection
+from memoryportal.base.deadline import (
+    CONNECT_SECONDS,
+    STATEMENT_SECONDS,
+    DeadlineConnection,
+)
 
-from .errors import ErasureRunning, InvalidSubject, MemoryRoomError, ScopeViolation, StoreNotPrepared, StoreUnavailable
-from .errors import WritesPaused
+from .errors import (
+    ErasureRunning,
+    InvalidSubject,
+    MemoryRoomError,
+    ScopeViolation,
+    StoreNotPrepared,
+    StoreUnavailable,
+    WritesPaused,
+)
 
 Cursor = psycopg.Cursor[TupleRow]
 

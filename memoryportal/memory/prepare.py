@@ -27,6 +27,7 @@ GATED = (
     ("history", "subject", "no"),
     ("messages", "subject", "yes"),
 )
+VECTOR_TABLES = ("", "entities")  # in PostgreSQL only when the store is pgvector
 TEXT_COLUMNS = {
     "": ("vector", "payload"),
     "entities": ("vector", "payload"),
@@ -44,15 +45,18 @@ class Preparation:
         self.tables = Tables(configured.collection)
         self.done: list[str] = []
         self.ours = False
+        self.beside = configured.provider == "pgvector"
+        self.suffixes = [suffix for suffix in TEXT_COLUMNS if self.beside or suffix not in VECTOR_TABLES]
 
     def run(self) -> list[str]:
         """Prepare everything, in an order that never leaves a table open to more than before."""
         with self._alone():
-            self.ours = not self._exists(self.tables.name())
+            self.ours = not self.beside or not self._exists(self.tables.name())
             self._tables()
             self._statistics()
             self._indexes()
-            self._times()
+            if self.beside:
+                self._times()
             self._gate()
             self._row_security()
         return self.done
@@ -87,21 +91,23 @@ class Preparation:
         return sql.SQL(cast(LiteralString, (SQL / name).read_text())).format(**values)
 
     def _tables(self) -> None:
-        if self.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone() is None:
+        if self.beside and self.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone() is None:
             self.execute("CREATE EXTENSION vector")
             self.done.append("created the extension vector")
         before = [name for name in self._names() if self._exists(name)]
         with self.connection.transaction():
-            self.execute(self._template("tables.sql"))
+            if self.beside:
+                self.execute(self._template("vectors.sql"))
+            self.execute(self._template("side.sql"))
         self.done += [f"created the table {name}" for name in self._names() if name not in before]
 
     def _names(self) -> list[str]:
-        return [self.tables.name(suffix) for suffix in TEXT_COLUMNS]
+        return [self.tables.name(suffix) for suffix in self.suffixes]
 
     def _statistics(self) -> None:
         """ANALYZE copies texts into pg_statistic, where they outlive every DELETE."""
-        for suffix, columns in TEXT_COLUMNS.items():
-            for column in columns:
+        for suffix in self.suffixes:
+            for column in TEXT_COLUMNS[suffix]:
                 self._forget(self.tables.name(suffix), column)
 
     def _forget(self, table: str, column: str) -> None:
@@ -190,6 +196,8 @@ class Preparation:
         with self.connection.transaction():
             self.execute(self._template("gate.sql"))
             for suffix, subject_in, pausable in GATED:
+                if suffix not in self.suffixes:
+                    continue
                 table = self.tables.identifier(suffix)
                 self.execute(sql.SQL("DROP TRIGGER IF EXISTS memoryportal_gate ON {}").format(table))
                 self.execute(
@@ -206,14 +214,14 @@ class Preparation:
         role = self.configured.scoped_role
         owner = conninfo_to_dict(self.configured.owner_dsn).get("user")
         with self.connection.transaction():
-            for suffix in TEXT_COLUMNS:
+            for suffix in self.suffixes:
                 self._policy(suffix, forced=self.ours and suffix != "gate")
             if role == owner:
                 self.done.append(
                     f"WARNING: the portal connects as the tables' owner ({role}): the wall in the database is off"
                 )
                 return
-            for suffix in TEXT_COLUMNS:
+            for suffix in self.suffixes:
                 table = self.tables.identifier(suffix)
                 self.execute(sql.SQL("REVOKE ALL ON {} FROM PUBLIC").format(table))
                 self.execute(
@@ -242,7 +250,7 @@ class Preparation:
     def _revoke_app(self) -> None:
         """Django's own login has no business in the memory tables, whatever its default privileges say."""
         if self.execute("SELECT 1 FROM pg_roles WHERE rolname = 'memoryportal_app'").fetchone():
-            for suffix in TEXT_COLUMNS:
+            for suffix in self.suffixes:
                 self.execute(sql.SQL("REVOKE ALL ON {} FROM memoryportal_app").format(self.tables.identifier(suffix)))
 
 

@@ -13,7 +13,7 @@ from .types import Item
 logger = logging.getLogger(__name__)
 
 CORE_KEYS = frozenset(
-    "user_id agent_id run_id actor_id role data hash created_at updated_at expiration_date text_lemmatized".split()
+    ["user_id", "agent_id", "run_id", "actor_id", "role", "data", "hash", "created_at", "updated_at", "expiration_date", "text_lemmatized"]
 )
 Row = tuple[Any, dict[str, Any]]
 

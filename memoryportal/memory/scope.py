@@ -4,7 +4,7 @@ import hashlib
 import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
+from typing import Literal, Self
 
 from .errors import BadQuery, InvalidSubject
 
@@ -38,7 +38,7 @@ class SubjectId(str):
 
     __slots__ = ()
 
-    def __new__(cls, value: str) -> "SubjectId":
+    def __new__(cls, value: str) -> Self:
         return super().__new__(cls, check_id(value, "subject"))
 
 

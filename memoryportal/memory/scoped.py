@@ -12,7 +12,18 @@ from .errors import BadQuery, MemoryChanged, MemoryNotFound
 from .rows import Row, recheck, to_item
 from .scope import Filters, Order, Scope, SubjectId
 from .stores import current_store
-from .types import Entity, Hit, Hits, Item, Message, Page, Removed, Residue, Summary, Version
+from .types import (
+    Entity,
+    Hit,
+    Hits,
+    Item,
+    Message,
+    Page,
+    Removed,
+    Residue,
+    Summary,
+    Version,
+)
 
 MAX_LIMIT = 500
 

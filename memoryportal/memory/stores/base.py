@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 from ..names import Tables
 from ..pool import Cursor
-
 from ..rows import Row
 from ..scope import Filters, Order, Scope
 from ..types import Entity, Message, Removed, Residue, Summary, Version

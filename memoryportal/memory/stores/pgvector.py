@@ -15,8 +15,8 @@ from ..rows import Row, parse_time
 from ..scope import Filters, Order, Scope
 from ..types import Summary
 from . import conditions
-from .conditions import CREATED, Conditions
 from .base import Abilities
+from .conditions import CREATED, Conditions
 from .pgvector_pipeline import PipelineMixin
 from .pgvector_places import PlacesMixin
 from .pgvector_removal import RemovalMixin

@@ -1,6 +1,4 @@
--- Tables beside a mem0 collection. {memories} and {entities} have mem0's own shape; an existing one is left as it is.
-CREATE TABLE IF NOT EXISTS {memories} (id uuid PRIMARY KEY, vector vector({dimensions}), payload jsonb);
-CREATE TABLE IF NOT EXISTS {entities} (id uuid PRIMARY KEY, vector vector({dimensions}), payload jsonb);
+-- Beside a collection, whichever store holds its vectors: history, message buffer, gate.
 CREATE TABLE IF NOT EXISTS {history} (
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     subject text NOT NULL,
