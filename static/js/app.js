@@ -1,4 +1,4 @@
-// Everything works without this file. It makes htmx speak to people who cannot see the swap, and keeps double clicks harmless.
+// Every page works without this file. It tells people who cannot see it what htmx swapped, and makes double clicks safe.
 (() => {
   "use strict";
 
@@ -106,11 +106,12 @@
 
   // --- "select all on this page" ---
   function boxesOf(all) {
-    return [...(all.form || document).querySelectorAll("input[type=checkbox]")].filter((box) => box.name === all.dataset.selectAll);
+    const boxes = (all.form || document).querySelectorAll("input[type=checkbox]");
+    return [...boxes].filter((box) => box.name === all.dataset.selectAll);
   }
 
   function showSelectAll() {
-    for (const all of document.querySelectorAll("[data-select-all]")) all.closest("[hidden]")?.removeAttribute("hidden");
+    for (const all of document.querySelectorAll("[hidden] [data-select-all]")) all.closest("[hidden]").hidden = false;
   }
 
   document.addEventListener("change", (event) => {
