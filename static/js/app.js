@@ -1,4 +1,4 @@
-// Every page works without this file. It tells people who cannot see it what htmx swapped, and makes double clicks safe.
+// Every page works without this. It tells people who cannot see it what htmx swapped, and makes double clicks harmless.
 (() => {
   "use strict";
 
