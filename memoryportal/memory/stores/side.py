@@ -13,7 +13,7 @@ from ..scope import Scope
 from ..types import Message, Residue, Version
 from .conditions import Conditions
 
-_VERSION = "seq, memory_id::text, event, old_memory, new_memory, created_at, updated_at, actor_id, role, purged"
+VERSION_COLUMNS = "seq, memory_id::text, event, old_memory, new_memory, created_at, updated_at, actor_id, role, purged"
 Counting = tuple[sql.Composable, list[Any]]
 Gone = list[tuple[str, str | None, str | None]]
 """(memory id, agent, run) of memories that were deleted."""
@@ -87,14 +87,14 @@ class SideTables:
         }
 
     def history(self, scope: Scope, memory_id: str) -> list[Version]:
-        statement = sql.SQL(f"SELECT {_VERSION} FROM {{}} WHERE subject = %s AND memory_id = %s::uuid ORDER BY seq")
+        statement = sql.SQL(f"SELECT {VERSION_COLUMNS} FROM {{}} WHERE subject = %s AND memory_id = %s::uuid ORDER BY seq")
         with self.open(scope) as cursor:
             rows = cursor.execute(statement.format(self.tables.history), (str(scope.subject), memory_id)).fetchall()
         return [to_version(row) for row in rows]
 
     def past(self, scope: Scope, limit: int) -> list[Version]:
         """History of memories that are gone: read newest first, the living ones left out."""
-        statement = sql.SQL(f"SELECT {_VERSION} FROM {{}} WHERE subject = %s ORDER BY seq DESC LIMIT 5000")
+        statement = sql.SQL(f"SELECT {VERSION_COLUMNS} FROM {{}} WHERE subject = %s ORDER BY seq DESC LIMIT 5000")
         with self.open(scope) as cursor:
             rows = cursor.execute(statement.format(self.tables.history), (str(scope.subject),)).fetchall()
         versions = [to_version(row) for row in rows]
@@ -135,6 +135,6 @@ class SideTables:
 
 
 def to_version(row: Any) -> Version:
-    """A Version from the columns of _VERSION."""
+    """A Version from the columns of VERSION_COLUMNS."""
     at = parse_time(row[6]) or parse_time(row[5])
     return Version(row[0], row[1], row[2], row[3], row[4], at, row[7], row[8], row[9])
