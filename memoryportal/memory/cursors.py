@@ -9,6 +9,9 @@ from .errors import BadCursor
 from .scope import Filters, Order
 
 
+MAX_LENGTH = 1000  # far more than ours have; a long one could nest deeper than the JSON parser goes
+
+
 def encode(key: tuple[str, str], filters: Filters, order: Order) -> str:
     """A URL-safe cursor that continues behind the row with this (created_at text, id)."""
     body = json.dumps([key[0], key[1], filters.fingerprint(), order], separators=(",", ":"))
@@ -17,10 +20,13 @@ def encode(key: tuple[str, str], filters: Filters, order: Order) -> str:
 
 def decode(cursor: str, filters: Filters, order: Order) -> tuple[str, str]:
     """The (created_at text, id) inside; raises BadCursor for anything that was not issued for these filters."""
+    if len(cursor) > MAX_LENGTH:
+        raise BadCursor("this page link is not one of ours")
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         created, memory_id, fingerprint, asked_order = json.loads(base64.urlsafe_b64decode(padded.encode("ascii")))
         memory_id = str(UUID(memory_id))
+        str(created).encode()  # a lone surrogate is valid JSON, but no text that a store can be asked for
     except (ValueError, TypeError, binascii.Error, AttributeError):
         raise BadCursor("this page link is not one of ours") from None
     if not isinstance(created, str) or len(created) > 64 or "\0" in created:
