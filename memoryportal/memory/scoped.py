@@ -90,6 +90,14 @@ class ScopedMemory:
             raise MemoryNotFound("no such memory")
         return to_item(row)
 
+    def get_many(self, memory_ids: list[str]) -> list[Item]:
+        """These memories in the order asked for; MemoryNotFound when one of them is not in this scope."""
+        ids = [_uuid(memory_id) for memory_id in memory_ids]
+        found = {str(row[0]): to_item(row) for row in self._rows(ids)}
+        if not found.keys() >= set(ids):
+            raise MemoryNotFound("one of these memories is not here")
+        return [found[memory_id] for memory_id in ids]
+
     def history(self, memory_id: str) -> list[Version]:
         """All changes of one memory, oldest first."""
         return current_store().history(self.scope, self.get(memory_id).id)
@@ -156,12 +164,17 @@ class ScopedMemory:
         return self.get(before.id)
 
     def purge_version(self, memory_id: str, seq: int) -> None:
-        """Remove one earlier wording from a memory's history, wherever it stands there."""
+        """Remove one earlier wording from a memory's history, wherever it stands there.
+
+        `seq` 0 is the wording before the first change that was noted: a memory that was stored before its history was
+        kept has no entry of its own for it.
+        """
         current = self.get(memory_id)
         versions = {version.seq: version for version in self.history(current.id)}
-        if seq not in versions:
+        first = min(versions, default=0)
+        if (seq or first) not in versions or (seq == 0 and versions[first].old is None):
             raise MemoryNotFound("no such version")
-        if not current_store().purge_version(self.scope, current.id, seq, current.text):
+        if not current_store().purge_version(self.scope, current.id, seq or first, current.text, before=seq == 0):
             raise BadQuery("this is the current wording: correct or delete the memory instead")
 
     def delete(self, memory_id: str) -> Removed:

@@ -96,8 +96,11 @@ class Store(Protocol):
     def past(self, scope: Scope, limit: int) -> list[Version]:
         """History rows of memories that are no longer there, newest first."""
 
-    def purge_version(self, scope: Scope, memory_id: str, seq: int, current: str) -> bool:
-        """Remove one wording from the history; False when there is no such row or it is the current wording."""
+    def purge_version(self, scope: Scope, memory_id: str, seq: int, current: str, before: bool = False) -> bool:
+        """Remove one wording (or, `before`, the one that this change replaced) from the history.
+
+        False when there is no such row or it is the current wording.
+        """
 
     def entities(self, scope: Scope, limit: int) -> list[Entity]:
         """Noted names, by text."""

@@ -101,16 +101,16 @@ class SideTables:
         alive = {str(row[0]) for row in self.get_many(scope, sorted({version.memory_id for version in versions}))}
         return [version for version in versions if version.memory_id not in alive][:limit]
 
-    def purge_version(self, scope: Scope, memory_id: str, seq: int, current: str) -> bool:
+    def purge_version(self, scope: Scope, memory_id: str, seq: int, current: str, before: bool = False) -> bool:
         subject = str(scope.subject)
         table = self.tables.history
         with self.open(scope) as cursor:
             row = cursor.execute(
                 sql.SQL(
-                    "SELECT COALESCE(new_memory, old_memory) FROM {} "
+                    "SELECT CASE WHEN %s THEN old_memory ELSE COALESCE(new_memory, old_memory) END FROM {} "
                     "WHERE subject = %s AND memory_id = %s::uuid AND seq = %s FOR UPDATE"
                 ).format(table),
-                (subject, memory_id, seq),
+                (before, subject, memory_id, seq),
             ).fetchone()
             if row is None or row[0] is None or row[0] == current:
                 return False
