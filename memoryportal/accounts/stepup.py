@@ -67,6 +67,11 @@ def ways(request: HttpRequest) -> list[dict[str, Any]]:
     return methods
 
 
+def confirmed(request: HttpRequest) -> bool:
+    """Whether `step_up` would let this person through now. For pages that say beforehand what will be asked."""
+    return bool(ways(request)) and bool(did_recently_reauthenticate(request))
+
+
 def no_way(request: HttpRequest) -> HttpResponse:
     """The page for people who have neither a password nor a second factor. Nothing was done."""
     return render(request, "accounts/no_step_up.html", status=403)
