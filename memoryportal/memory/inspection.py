@@ -11,7 +11,7 @@ from psycopg import sql
 from .configuration import Configuration, configuration
 from .errors import InvalidSubject, StoreUnavailable
 from .names import Tables
-from .prepare import GATED, TEXT_COLUMNS, VECTOR_TABLES
+from .prepare import GATED, OURS, TEXT_COLUMNS, VECTOR_TABLES
 from .scope import SubjectId
 
 Level = Literal["ok", "missing", "warning"]
@@ -145,3 +145,19 @@ def inspect(owner_dsn: str | None = None) -> list[Finding]:
             return list(Inspection(connection, configured).findings())
     except psycopg.Error as error:
         raise StoreUnavailable(f"the store could not be inspected ({error.sqlstate or type(error).__name__})") from None
+
+
+def made_by_us() -> bool:
+    """Whether the portal itself created the configured store (`prepare_store` leaves a comment on its tables)."""
+    configured = configuration()
+    if configured.provider != "pgvector":
+        return False
+    try:
+        with psycopg.connect(configured.dsn, connect_timeout=3) as connection:
+            row = connection.execute(
+                "SELECT obj_description(to_regclass(%s), 'pg_class')",
+                (Tables(configured.collection).memories.as_string(connection),),
+            ).fetchone()
+    except psycopg.Error as error:
+        raise StoreUnavailable(f"the store could not be reached ({error.sqlstate or type(error).__name__})") from None
+    return bool(row and row[0] == OURS)

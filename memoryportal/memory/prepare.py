@@ -19,6 +19,7 @@ from .names import Tables
 from .stores.conditions import CREATED
 
 SQL = Path(__file__).parent / "sql"
+OURS = "created by MemoryPortal"  # a comment on tables that no plain mem0 made
 _ONE_AT_A_TIME = (LOCK_SPACE, -1)
 # (table suffix, how the gate finds the subject, whether a pause refuses inserts)
 GATED = (
@@ -62,7 +63,7 @@ class Preparation:
         return self.done
 
     def execute(self, statement: str | sql.Composable, params: Any = None) -> psycopg.Cursor[Any]:
-        composed = sql.SQL(cast(LiteralString, statement)) if isinstance(statement, str) else statement
+        composed = sql.SQL(cast("LiteralString", statement)) if isinstance(statement, str) else statement
         return self.connection.execute(composed, params)
 
     def _exists(self, table: str) -> bool:
@@ -88,7 +89,7 @@ class Preparation:
         values["dimensions"] = sql.Literal(self.configured.dimensions)
         values["lock_space"] = sql.Literal(LOCK_SPACE)
         values["schema"] = sql.Identifier(self.execute("SELECT current_schema()").fetchone()[0])  # type: ignore[index]
-        return sql.SQL(cast(LiteralString, (SQL / name).read_text())).format(**values)
+        return sql.SQL(cast("LiteralString", (SQL / name).read_text())).format(**values)
 
     def _tables(self) -> None:
         if self.beside and self.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone() is None:
@@ -99,6 +100,8 @@ class Preparation:
             if self.beside:
                 self.execute(self._template("vectors.sql"))
             self.execute(self._template("side.sql"))
+        if self.beside and self.ours:
+            self.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(self.tables.memories, sql.Literal(OURS)))
         self.done += [f"created the table {name}" for name in self._names() if name not in before]
 
     def _names(self) -> list[str]:
