@@ -52,9 +52,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_report_header() -> str:
-    from tests.settings import CLEARED
-
     from memoryportal.base.environment import cleared_line
+    from tests.settings import CLEARED
 
     return cleared_line(CLEARED)
 
@@ -99,7 +98,9 @@ def _migrate(name: str) -> None:
     with psycopg.connect(owner_dsn) as owner:  # Django empties tables between tests with TRUNCATE: only here
         tables = [row[0] for row in owner.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
         for table in tables:
-            owner.execute(psycopg.sql.SQL("GRANT TRUNCATE ON {} TO {}").format(*map(psycopg.sql.Identifier, (table, APP))))
+            owner.execute(
+                psycopg.sql.SQL("GRANT TRUNCATE ON {} TO {}").format(*map(psycopg.sql.Identifier, (table, APP)))
+            )
     prepare_store(owner_dsn)
 
 
@@ -180,7 +181,7 @@ def bob_memory(bob: "User") -> "Iterator[ScopedMemory]":
     yield from _memory_of(bob)
 
 
-# --- browser -----------------------------------------------------------------------------------------------------------
+# --- browser ------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")

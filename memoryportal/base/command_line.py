@@ -4,7 +4,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
@@ -12,13 +12,17 @@ from django.core.management import execute_from_command_line
 from .databases import data_dir_of, embedded_wanted
 from .embedded import EmbeddedFailed, EmbeddedPostgres
 from .environment import clear_live_settings, cleared_line
+from .guard import HOUSE
 from .roles import PreparationFailed
 from .sentences import sentence_for
 
 # `demo` starts its own server; `prepare_database` is told an address.
 NO_DATABASE = frozenset(
-    """help version check makemigrations collectstatic findstatic compilemessages makemessages diffsettings
-    startapp startproject sendtestemail demo prepare_database""".split()
+    (
+        *("help", "version", "check", "diffsettings", "sendtestemail", "demo", "prepare_database"),
+        *("makemigrations", "makemessages", "compilemessages", "collectstatic", "findstatic"),
+        *("startapp", "startproject"),
+    )
 )
 
 
@@ -44,17 +48,24 @@ def needs_database(argv: Sequence[str]) -> bool:
     return command not in NO_DATABASE or (command == "check" and any(a.startswith("--database") for a in argv))
 
 
-def server_for(argv: Sequence[str]) -> AbstractContextManager[object]:
-    """The embedded server for the length of the command, where one is needed and no other database is configured."""
-    if needs_database(argv) and embedded_wanted(os.environ):
-        return EmbeddedPostgres(data_dir_of(os.environ))
-    return nullcontext()
+@contextmanager
+def server_for(argv: Sequence[str]) -> Iterator[None]:
+    """The embedded server for the length of the command, where one is needed and no other database is configured.
+
+    A command that was started by such a command (a demo's step, a reloader's child) uses that one's server.
+    """
+    if not needs_database(argv) or not embedded_wanted(os.environ) or HOUSE in os.environ:
+        yield
+        return
+    with EmbeddedPostgres(data_dir_of(os.environ)) as server:
+        os.environ.update(server.child_environment())
+        yield
 
 
 def prepare_demo_environment() -> None:
     """Before the settings are read: a demo knows nothing of live databases, stores and providers."""
     if line := cleared_line(clear_live_settings(os.environ)):
-        print(line, file=sys.stderr)
+        sys.stderr.write(f"{line}\n")
     os.environ["MEMORYPORTAL_DEMO"] = "1"
 
 

@@ -49,7 +49,7 @@ class EmbeddedFailed(Exception):
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{line}\n")
 
 
 def is_running(data_dir: Path) -> bool:

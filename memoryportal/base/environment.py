@@ -37,7 +37,18 @@ _PREFIXES = (
     "REDIS_",
     "GRANIAN_",
 )
-_NAMES = ("DATABASE_URL", "DATABASE_OWNER_URL", "MEMORY_DATABASE_URL", "MEMORY_OWNER_URL", "EMAIL_URL", "DEBUG")
+_NAMES = (
+    "DATABASE_URL",
+    "DATABASE_OWNER_URL",
+    "MEMORY_DATABASE_URL",
+    "MEMORY_OWNER_URL",
+    "EMAIL_URL",
+    "STATIC_ROOT",
+    "ALLOWED_HOSTS",
+    "CSRF_TRUSTED_ORIGINS",
+    "TRUSTED_PROXY_COUNT",
+    "DEBUG",
+)
 _LIBPQ = (
     "PGHOST",
     "PGHOSTADDR",
@@ -55,7 +66,7 @@ _LIBPQ = (
 
 
 def clear_live_settings(environ: MutableMapping[str, str]) -> list[str]:
-    """Remove every variable that could lead to a live database, memory store or provider; return their names, sorted."""
+    """Remove every variable that could lead to a live database, store or provider; return their names, sorted."""
     found = sorted(name for name in environ if name.startswith(_PREFIXES) or name in _NAMES or name in _LIBPQ)
     for name in found:
         del environ[name]

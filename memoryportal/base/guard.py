@@ -64,6 +64,7 @@ def _end(find: Callable[[], list[psutil.Process]], how: signal.Signals, seconds:
 
 def end_children(house: str) -> None:
     """End everything that was started with this house's mark: politely, then by force."""
+
     def find() -> list[psutil.Process]:
         return children_of(house)
 

@@ -1,22 +1,24 @@
 """May the portal run on this database, as this login? Asked once, when a process begins to serve."""
 
 import logging
-from functools import cache
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, OperationalError, ProgrammingError, connection
+from django.db.migrations.executor import MigrationExecutor
 
 from .models import Installation
 
 logger = logging.getLogger(__name__)
 _answer_pending = False
+_schema_seen = False
 
 IS_A_DEMO = (
     "This database was made by the demo, whose passwords are public: use another DATA_DIR or DATABASE_URL, "
     "or start it with `make demo`."
 )
 IS_NO_DEMO = "This database was not made by the demo: give the demo a DATA_DIR of its own."
+DEMO_IS_EMBEDDED = "The demo runs on its own embedded database only: unset DATABASE_URL, MEM0_CONFIG and MEM0_API_KEY."
 OWNS_TABLES = (
     "The running login {} owns tables or is a superuser, so that the database's own rules do not bind it: "
     "let DATABASE_URL name the app's login and DATABASE_OWNER_URL the owner's (manage.py prepare_database makes both)."
@@ -57,6 +59,8 @@ def refuse_foreign_demo() -> None:
         marked = Installation.objects.filter(demo=True).exists()
     except ProgrammingError:
         raise ImproperlyConfigured("The database has no tables yet: run manage.py migrate.") from None
+    if settings.DEMO and not (settings.ADDRESSES.embedded and not settings.MEM0_CONFIG and not settings.MEM0_API_KEY):
+        raise ImproperlyConfigured(DEMO_IS_EMBEDDED)
     if marked and not settings.DEMO:
         raise ImproperlyConfigured(IS_A_DEMO)
     if settings.DEMO and not marked:
@@ -75,12 +79,10 @@ def login_with_too_many_rights() -> str | None:
     return str(row[0]) if row else None
 
 
-@cache
 def schema_is_current() -> bool:
-    """Whether every migration has been applied. Only the good answer is remembered (readiness asks often)."""
-    from django.db.migrations.executor import MigrationExecutor
-
-    executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        raise LookupError("migrations are missing")
-    return True
+    """Whether every migration of this version has been applied. A good answer is remembered: readiness asks often."""
+    global _schema_seen
+    if not _schema_seen:
+        executor = MigrationExecutor(connection)
+        _schema_seen = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return _schema_seen

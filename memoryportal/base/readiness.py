@@ -2,11 +2,16 @@
 
 from collections.abc import Callable
 
-from django.db import connection
+from django.db import ProgrammingError, connection
 
+from .errors import is_unavailability
 from .installation import schema_is_current
 
 Probe = Callable[[], None]
+
+
+class NotReady(Exception):
+    """A part answers, but is not fit to serve yet."""
 
 
 def _database() -> None:
@@ -15,14 +20,15 @@ def _database() -> None:
 
 
 def _migrations() -> None:
-    schema_is_current()
+    if not schema_is_current():
+        raise NotReady
 
 
 _probes: dict[str, Probe] = {"database": _database, "migrations": _migrations}
 
 
 def register(name: str, probe: Probe) -> None:
-    """Add a probe: a function that raises when its part cannot serve. `name` is shown to whoever asks, so no secrets."""
+    """Add a probe: it raises what errors.is_unavailability knows. `name` is shown to whoever asks, so no secrets."""
     _probes[name] = probe
 
 
@@ -34,6 +40,8 @@ def failing() -> list[str]:
 def _works(probe: Probe) -> bool:
     try:
         probe()
-    except Exception:  # whatever it is, the answer to "are you ready?" is no
+    except Exception as error:
+        if not isinstance(error, (NotReady, ProgrammingError)) and not is_unavailability(error):
+            raise
         return False
     return True

@@ -51,9 +51,20 @@ def _connect(superuser_dsn: str, dbname: str) -> _Connection:
     return psycopg.connect(make_conninfo(superuser_dsn, dbname=dbname), autocommit=True, connect_timeout=5)
 
 
+def existing_logins(superuser_dsn: str) -> set[str]:
+    """Which of the three logins the cluster has already."""
+    with psycopg.connect(superuser_dsn, autocommit=True, connect_timeout=5) as cluster:
+        return _existing(cluster)
+
+
+def _existing(cluster: _Connection) -> set[str]:
+    rows = cluster.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [list(LOGINS)])
+    return {str(row[0]) for row in rows}
+
+
 def _make_logins(cluster: _Connection, passwords: Mapping[str, str]) -> list[str]:
     done = []
-    existing = {row[0] for row in cluster.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [list(LOGINS)])}
+    existing = _existing(cluster)
     for login in LOGINS:
         name = sql.Identifier(login)
         if login not in existing:

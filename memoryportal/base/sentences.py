@@ -24,8 +24,7 @@ _RUNNING: tuple[tuple[type[psycopg.Error], str], ...] = (
     (psycopg.errors.UndefinedTable, "The database has no such table yet: run manage.py migrate."),
     (
         psycopg.errors.InsufficientPrivilege,
-        "This login may not do that: migrate needs the owner's login (DATABASE_OWNER_URL), and "
-        "manage.py prepare_database grants the app its rights.",
+        "This login may not do that: migrate needs the owner's, the rest the app's (DATABASE_OWNER_URL, DATABASE_URL).",
     ),
 )
 

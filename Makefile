@@ -1,0 +1,58 @@
+# make            build .venv
+# make demo       try the portal out (PORT=8000, DATA_DIR=data)
+# make test       every test        ARGS="tests/memory -k erase" for some of them
+# make check      lint, types, layers, templates, migrations, production settings
+# make bench      measure; needs a quiet machine
+# make audit      look for known vulnerabilities (asks the internet)
+# make requirements   resolve the dependencies of pyproject.toml again
+
+PYTHON ?= python3
+ARGS ?=
+sum = $(shell cksum < requirements/$(1).txt | tr -d ' \t')
+BASE := .venv/base-$(call sum,base)
+DEV := .venv/dev-$(call sum,dev)
+RUN := .venv/bin/python
+# For tools that load the settings, but are neither a demo nor production.
+AS_TEST := MEMORYPORTAL_TESTING=1
+TEMPLATES = $(shell find templates -name '*.html')
+
+.PHONY: .venv demo test check bench audit requirements chromium
+.DELETE_ON_ERROR:
+
+.venv: $(DEV)
+
+$(BASE) $(DEV):
+	@PYTHON="$(PYTHON)" .ci/venv $@
+
+demo: $(BASE)
+	@exec $(RUN) manage.py demo --end-with-parent
+
+test: $(DEV) chromium
+	$(RUN) -m pytest -n 2 $(ARGS)
+
+bench: $(DEV)
+	BENCH=1 $(RUN) -m pytest tests/benchmarks -p no:xdist -q -s $(ARGS)
+
+check: $(DEV)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(AS_TEST) $(RUN) -m mypy memoryportal
+	$(RUN) -m importlinter.cli lint
+	.venv/bin/djade --check --target-version 5.2 $(TEMPLATES)
+	$(AS_TEST) $(RUN) manage.py makemigrations --check --dry-run
+	@echo "manage.py check --deploy, with the settings of .env.example"
+	@set -a; . ./.env.example; SECRET_KEY=$$($(RUN) -c 'import secrets; print(secrets.token_urlsafe(50))'); \
+	$(RUN) manage.py check --deploy --fail-level WARNING
+
+audit: $(DEV)
+	.venv/bin/pip-audit --require-hashes --disable-pip -r requirements/base.txt
+
+requirements:
+	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make requirements" --output-file requirements/base.txt
+	uv pip compile pyproject.toml --extra dev --generate-hashes --python-version 3.11 --no-emit-index-url \
+		--no-emit-find-links --custom-compile-command "make requirements" --constraint requirements/base.txt \
+		--output-file requirements/dev.txt
+
+chromium:
+	@command -v chromium > /dev/null || .ci/packages chromium fonts-liberation
