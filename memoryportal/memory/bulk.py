@@ -1,0 +1,75 @@
+"""Reading in bulk, for exports and pages that put places side by side. Everything takes a ScopedMemory, so a subject.
+
+Streams read in batches, each in a transaction of its own, so an export of any size stays small and holds nothing open.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from psycopg import sql
+
+from .rows import recheck, to_item
+from .scoped import ScopedMemory
+from .stores import current_store
+from .stores.side import VERSION_COLUMNS, to_version
+from .types import Entity, Item, Message, Version
+
+BATCH = 500
+ALL_ENTITIES = 1_000_000  # a name and some ids each: the one place that is read at once
+
+
+def items(memory: ScopedMemory, ids: Iterable[str]) -> dict[str, Item]:
+    """The memories with these ids that the scope has, by id. Missing and foreign ids are left out alike."""
+    wanted = sorted(set(ids))
+    rows = current_store().get_many(memory.scope, wanted) if wanted else []
+    return {str(row[0]): to_item(row) for row in recheck(memory.scope, rows)}
+
+
+def histories(memory: ScopedMemory, ids: list[str]) -> dict[str, list[Version]]:
+    """The history of each of these memories, oldest first, in one statement."""
+    statement = sql.SQL(
+        f"SELECT {VERSION_COLUMNS} FROM {{}} WHERE subject = %s AND memory_id = ANY(%s::uuid[]) ORDER BY seq"
+    )
+    store = current_store()
+    with store.open(memory.scope) as cursor:
+        rows = cursor.execute(statement.format(store.tables.history), (str(memory.subject), ids)).fetchall()
+    found: dict[str, list[Version]] = defaultdict(list)
+    for version in map(to_version, rows):
+        found[version.memory_id].append(version)
+    return found
+
+
+def history(memory: ScopedMemory) -> Iterator[Version]:
+    """The whole history of the subject in the order in which it was written, of memories that are gone too."""
+    store = current_store()
+    statement = sql.SQL(
+        f"SELECT {VERSION_COLUMNS} FROM {{}} WHERE subject = %s AND seq > %s ORDER BY seq LIMIT %s"
+    ).format(store.tables.history)
+    return _by_seq(memory, statement, to_version)
+
+
+def messages(memory: ScopedMemory) -> Iterator[Message]:
+    """The whole message buffer of the subject, oldest first."""
+    store = current_store()
+    statement = sql.SQL(
+        "SELECT seq, agent, run, role, name, content, created_at FROM {} WHERE subject = %s AND seq > %s "
+        "ORDER BY seq LIMIT %s"
+    ).format(store.tables.messages)
+    return _by_seq(memory, statement, lambda row: Message(*row[:5], row[5] or "", row[6]))
+
+
+def entities(memory: ScopedMemory) -> list[Entity]:
+    """Every noted name, in alphabetical order."""
+    return current_store().entities(memory.scope, ALL_ENTITIES)
+
+
+def _by_seq(memory: ScopedMemory, statement: sql.Composed, build: Callable[[Any], Any]) -> Iterator[Any]:
+    last = 0
+    while True:
+        with current_store().open(memory.scope) as cursor:
+            rows = cursor.execute(statement, (str(memory.subject), last, BATCH)).fetchall()
+        yield from map(build, rows)
+        if len(rows) < BATCH:
+            return
+        last = rows[-1][0]

@@ -1,0 +1,19 @@
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError
+
+from memoryportal.memory import MemoryRoomError
+from memoryportal.mydata.demo import load_demo
+
+
+class Command(BaseCommand):
+    help = "Create the demo's people and what assistants remember about Alice and Bob. Adds nothing to what is there."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            counts = load_demo()
+        except (ImproperlyConfigured, MemoryRoomError) as error:
+            raise CommandError(str(error)) from None
+        added = ", ".join(f"{count} memories for {person}" for person, count in counts.items())
+        self.stdout.write(f"Demo data: {added}." if counts else "Demo data: everything was in place.")
