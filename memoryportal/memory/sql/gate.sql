@@ -31,8 +31,12 @@ BEGIN
     IF who IS NULL AND (by_agent <> '' OR by_run <> '') THEN
         RETURN NEW;  -- knowledge of an assistant: nobody's personal data
     END IF;
+    -- What SubjectId refuses (scope.py): nobody could ever see or erase a row under such an id.
     IF who IS NULL OR who = '' OR length(who) > 128 OR who IS NOT NFC NORMALIZED
-       OR who ~ '[*,[:space:][:cntrl:]\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]' THEN
+       OR who ~ ('[*,[:space:][:cntrl:]\u00a0\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u1680\u180e'
+           '\u2000-\u200f\u2028-\u202f\u205f-\u2064\u2066-\u206f\u3000\ue000-\uf8ff\ufeff\ufff9-\ufffb\U000110bd'
+           '\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f'
+           '\U000f0000-\U000ffffd\U00100000-\U0010fffd]') THEN
         RAISE EXCEPTION 'the subject of this row is refused' USING ERRCODE = 'MP003';
     END IF;
     PERFORM pg_advisory_xact_lock_shared({lock_space}, hashtext(who) & 1023);

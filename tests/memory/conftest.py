@@ -1,0 +1,64 @@
+"""People under ids that nobody else has, and a superuser who sees and removes what they leave behind."""
+
+import uuid
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from memoryportal.memory import ScopedMemory, SubjectId
+from memoryportal.memory.configuration import configuration
+
+from .planted import TABLES, Superuser
+
+Person = Callable[..., ScopedMemory]
+
+
+def superuser_dsn(dbname: str | None = None) -> str:
+    """The address of the cluster's superuser, by default on the database of this worker."""
+    return make_conninfo(configuration().owner_dsn, user="postgres", **({"dbname": dbname} if dbname else {}))
+
+
+@pytest.fixture(scope="session")
+def _superuser(django_db_setup: None) -> Iterator[Superuser]:
+    with psycopg.connect(superuser_dsn(), autocommit=True, options="-c lock_timeout=5000") as connection:
+        yield connection
+
+
+@pytest.fixture(autouse=True)
+def superuser(_superuser: Superuser) -> Iterator[Superuser]:
+    """Sees every row. Whatever a test wrote is gone after it."""
+    yield _superuser
+    for table in TABLES:
+        _superuser.execute(psycopg.sql.SQL("DELETE FROM {}").format(psycopg.sql.Identifier(table)))
+
+
+@pytest.fixture
+def person() -> Person:
+    """Makes somebody new: `person("carol", agent="planner")`."""
+
+    def make(name: str = "carol", agent: str | None = None, run: str | None = None) -> ScopedMemory:
+        return ScopedMemory(SubjectId(f"{name}-{uuid.uuid4().hex[:8]}"), agent=agent, run=run)
+
+    return make
+
+
+@pytest.fixture
+def alice(person: Person) -> ScopedMemory:
+    return person("alice")
+
+
+@pytest.fixture
+def bob(person: Person) -> ScopedMemory:
+    return person("bob")
+
+
+@pytest.fixture
+def memory_room_closed() -> Iterator[None]:
+    """Nobody else's connections: the pools are closed before and after."""
+    from memoryportal.memory import pool
+
+    pool.close_all()
+    yield
+    pool.close_all()
