@@ -9,7 +9,7 @@ from .models import User
 from .roles import AUDITOR, PRIVACY, SUPPORT, make_groups
 from .subjects import mark_connected
 
-PASSWORD = "demo-portal-1"
+PASSWORD = "demo-portal-1"  # noqa: S105 - public on purpose
 STAFF = {"support": SUPPORT, "privacy": PRIVACY, "privacy2": PRIVACY, "auditor": AUDITOR}
 CONNECTED = ("alice", "bob")
 NAMES = (*CONNECTED, *STAFF, "admin")

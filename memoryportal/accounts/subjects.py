@@ -49,7 +49,7 @@ def _links(user: User) -> list[SubjectLink]:
 
 
 def chosen(request: HttpRequest) -> OwnSubject:
-    """The subject that this session shows. A choice whose link was removed falls back to the first. Raises NotSignedIn."""
+    """The subject that this session shows; the first one when the chosen link was removed. Raises NotSignedIn."""
     if not isinstance(request.user, User):
         raise NotSignedIn("sign in to see memories")
     own = subjects_in_order(request.user)
