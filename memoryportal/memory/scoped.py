@@ -93,7 +93,8 @@ class ScopedMemory:
     def get_many(self, memory_ids: list[str]) -> list[Item]:
         """These memories in the order asked for; MemoryNotFound when one of them is not in this scope."""
         ids = [_uuid(memory_id) for memory_id in memory_ids]
-        found = {str(row[0]): to_item(row) for row in self._rows(ids)}
+        rows = recheck(self.scope, current_store().get_many(self.scope, ids))
+        found = {str(row[0]): to_item(row) for row in rows}
         if not found.keys() >= set(ids):
             raise MemoryNotFound("one of these memories is not here")
         return [found[memory_id] for memory_id in ids]
