@@ -1,0 +1,119 @@
+"""One memory: read it, correct it, delete it, remove one of its earlier wordings."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from memoryportal.accounts.http import PortalRequest
+from memoryportal.base.errors import ErrorText, error_response
+from memoryportal.memory import BadQuery, EmbedderUnavailable, Item, MemoryChanged
+
+from . import present
+from .answers import explained
+from .forms import EditForm, unix_lines
+
+READS_SO_NOW = ErrorText(
+    409,
+    "This is how the memory reads now",
+    "Only earlier wordings can be removed by themselves.",
+    "Nothing was removed.",
+    "To change what the memory says, correct it; to remove it, delete it.",
+)
+MOST = 500  # rows of other places that are looked through to say what a deletion takes along
+reading_and_acting = require_http_methods(["GET", "HEAD", "POST"])
+
+
+@require_safe
+@login_required
+@explained
+def show(request: PortalRequest, memory_id: UUID) -> HttpResponse:
+    item = request.memory.get(str(memory_id))
+    context = {
+        "memory": item,
+        "expired": present.expired_on(item),
+        "origin": present.origin(item),
+        "wordings": present.wordings(item, request.memory.history(item.id)),
+    }
+    return render(request, "mydata/detail.html", context)
+
+
+@reading_and_acting
+@login_required
+@explained
+def edit(request: PortalRequest, memory_id: UUID) -> HttpResponse:
+    item = request.memory.get(str(memory_id))
+    if request.method != "POST":
+        return _edit_page(request, item, EditForm(initial={"text": item.text, "version": item.version}))
+    form = EditForm(request.POST)
+    if not form.is_valid():
+        return _edit_page(request, item, form, status=422)
+    if form.cleaned_data["text"] == unix_lines(item.text).strip():
+        messages.info(request, "Nothing changed: the text is the same as before.")
+        return redirect("mydata:detail", memory_id)
+    return _correct(request, item, form)
+
+
+def _correct(request: PortalRequest, item: Item, form: EditForm) -> HttpResponse:
+    """Save a valid correction; whatever refuses it, the person keeps what they typed."""
+    try:
+        request.memory.update(item.id, form.cleaned_data["text"], expected=form.cleaned_data["version"] or None)
+    except MemoryChanged:
+        return _changed_page(request, item.id, form)
+    except EmbedderUnavailable:
+        return _edit_page(request, item, form, status=503, no_embedder=True)
+    messages.success(request, "Corrected. Your assistants are given the new wording from now on.")
+    return redirect("mydata:detail", item.id)
+
+
+def _edit_page(request: PortalRequest, item: Item, form: EditForm, status: int = 200, **more: Any) -> HttpResponse:
+    context = {"memory": item, "form": form, **more}
+    return render(request, "mydata/edit.html", context, status=status)
+
+
+def _changed_page(request: PortalRequest, memory_id: str, typed: EditForm) -> HttpResponse:
+    """Both wordings side by side. Saving from here means the one that is shown here."""
+    item = request.memory.get(memory_id)
+    form = EditForm(initial={"text": typed.cleaned_data["text"], "version": item.version})
+    return _edit_page(request, item, form, status=409, changed=True)
+
+
+@reading_and_acting
+@login_required
+@explained
+def delete(request: PortalRequest, memory_id: UUID) -> HttpResponse:
+    if request.method == "POST":
+        removed = request.memory.delete(str(memory_id))
+        messages.success(request, present.removed_sentence(removed))
+        return redirect("mydata:list")
+    memory = request.memory
+    item = memory.get(str(memory_id))
+    rest = present.goes_too(item, memory.history(item.id), memory.entities(MOST), memory.messages(MOST))
+    return render(request, "mydata/delete.html", {"memory": item, "goes_too": rest})
+
+
+@reading_and_acting
+@login_required
+@explained
+def purge(request: PortalRequest, memory_id: UUID, seq: int) -> HttpResponse:
+    item = request.memory.get(str(memory_id))
+    if request.method == "POST":
+        return _remove_wording(request, item, seq)
+    wordings = present.wordings(item, request.memory.history(item.id))
+    wording = next((wording for wording in wordings if wording.seq == seq), None)
+    if wording is None:
+        raise Http404
+    return render(request, "mydata/purge.html", {"memory": item, "wording": wording})
+
+
+def _remove_wording(request: PortalRequest, item: Item, seq: int) -> HttpResponse:
+    try:
+        request.memory.purge_version(item.id, seq)
+    except BadQuery:
+        return error_response(request, READS_SO_NOW)
+    messages.success(request, "Removed that earlier wording. The memory itself is as it was.")
+    return redirect("mydata:detail", item.id)
