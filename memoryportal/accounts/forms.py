@@ -4,7 +4,7 @@ from .models import User
 from .zones import zone_choices
 
 
-class TimeZoneForm(forms.ModelForm):  # type: ignore[type-arg]
+class TimeZoneForm(forms.ModelForm):
     time_zone = forms.ChoiceField(
         label="Your time zone", choices=zone_choices, help_text="All times on these pages are shown in this zone."
     )

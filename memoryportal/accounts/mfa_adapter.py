@@ -41,7 +41,7 @@ class MFAAdapter(DefaultMFAAdapter):
 
     def build_totp_svg(self, url: str) -> str:
         """A QR code with a white ground of its own: black on a dark page cannot be scanned."""
-        return qrcode.make(url, image_factory=SvgPathFillImage).to_string(encoding="unicode")
+        return str(qrcode.make(url, image_factory=SvgPathFillImage).to_string(encoding="unicode"))
 
     def _get_site_name(self) -> str:
         return "MemoryPortal"

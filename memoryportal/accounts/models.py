@@ -1,7 +1,7 @@
 """People and the subjects under which stores keep their memories."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, Self, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -76,8 +76,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     _issued: str | None = None
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
-        user = super().from_db(db, field_names, values)
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **more: Any) -> Self:
+        user = super().from_db(db, field_names, values, **more)
         user._issued = user.__dict__.get("subject")
         return user
 
@@ -99,8 +99,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         super().save(*args, **kwargs)
         self._issued = subject
 
-    def refresh_from_db(self, using: Any = None, fields: list[str] | None = None, **kwargs: Any) -> None:
-        super().refresh_from_db(using, fields, **kwargs)
+    def refresh_from_db(
+        self, using: str | None = None, fields: Iterable[str] | None = None, from_queryset: Any = None
+    ) -> None:
+        fields = None if fields is None else list(fields)
+        super().refresh_from_db(using, fields, from_queryset)
         if fields is None or "subject" in fields:
             self._issued = self.__dict__.get("subject")
 

@@ -1,17 +1,22 @@
 """What happens by itself: when sessions start, accounts are disabled, factors are added, tables are made."""
 
+import logging
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from allauth.account.signals import authentication_step_completed
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added
 from django.apps import AppConfig
-from django.contrib.auth.signals import user_logged_in
+from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.core.exceptions import PermissionDenied
 from django.db.models.signals import post_migrate, post_save
 from django.http import HttpRequest
 
 from . import roles, sessions
 from .models import User
+
+logger = logging.getLogger(__name__)
 
 
 def use_up_code(request: HttpRequest, authenticator: Authenticator, **_: Any) -> None:
@@ -20,9 +25,30 @@ def use_up_code(request: HttpRequest, authenticator: Authenticator, **_: Any) ->
         authenticator.wrap().validate_code(request.POST.get("code", ""))
 
 
+def record_sign_in(request: HttpRequest, user: User, **_: Any) -> None:
+    logger.info("signed in: account %s from %s", user.pk, _address(request))
+
+
+def record_refusal(request: HttpRequest | None = None, **_: Any) -> None:
+    """Without the address that was typed: people mistake fields, and then it is their password."""
+    logger.warning("sign-in refused: wrong password or unknown account, from %s", _address(request))
+
+
+def _address(request: HttpRequest | None) -> str:
+    """The client's, as far as the configured proxies can be trusted (ALLAUTH_TRUSTED_PROXY_COUNT)."""
+    if request is None:
+        return "the command line"
+    try:
+        return str(get_adapter(request).get_client_ip(request))
+    except PermissionDenied:
+        return "an unknown address"
+
+
 def connect(config: AppConfig) -> None:
     user_logged_in.connect(sessions.stamp, dispatch_uid="accounts.stamp")
     authentication_step_completed.connect(sessions.renew_id, dispatch_uid="accounts.renew_id")
     authenticator_added.connect(use_up_code, dispatch_uid="accounts.use_up_code")
+    user_logged_in.connect(record_sign_in, dispatch_uid="accounts.record_sign_in")
+    user_login_failed.connect(record_refusal, dispatch_uid="accounts.record_refusal")
     post_save.connect(sessions.end_when_disabled, sender=User, dispatch_uid="accounts.end_when_disabled")
     post_migrate.connect(roles.make_groups, sender=config, dispatch_uid="accounts.make_groups")

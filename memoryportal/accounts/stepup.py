@@ -21,7 +21,7 @@ from .sessions import seconds_since_sign_in
 
 View = Callable[..., HttpResponseBase]
 
-# Pages of allauth that change how one signs in. They ask for proof by themselves, except where there is none to ask for.
+# Pages of allauth that change how one signs in. They ask for proof, except where there is none to ask for.
 _SIGN_IN_PAGES = {
     "account_email",
     "account_set_password",
