@@ -18,9 +18,9 @@ Settings = dict[str, Any]
 class Entry:
     """One store.
 
-    `settings(folder)` starts what the store needs (a server of its own, say), yields the Django settings that differ, and
-    stops it again; `folder` is empty and its own. `side` says that the store has the side tables in PostgreSQL:
-    `prepare_store` is run, and history, message buffer and noted names can be planted through mem0's own pipeline.
+    `settings(folder)` starts what the store needs (a server of its own, say), yields the Django settings that differ,
+    and stops it again; `folder` is empty and its own. `side` says that the store has the side tables in PostgreSQL:
+    `prepare_store` is run, and messages and noted names can be planted through mem0's own pipeline.
     """
 
     name: str

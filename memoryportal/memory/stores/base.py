@@ -39,6 +39,12 @@ class Store(Protocol):
     def open(self, scope: Scope) -> AbstractContextManager[Cursor]:
         """A transaction on the side tables, bound to the scope's subject."""
 
+    def prepare(self) -> list[str]:
+        """Create what is missing outside PostgreSQL; a sentence for each change. Called by `prepare_store`."""
+
+    def close(self) -> None:
+        """Let go of connections and files of the store's own; the next call opens them again."""
+
     def add(
         self, scope: Scope, messages: list[dict[str, str]], infer: bool, metadata: dict[str, Any] | None, expires: Any
     ) -> list[str]:

@@ -32,6 +32,13 @@ class SideTables:
     def get_many(self, scope: Scope, ids: list[str]) -> list[Row]:
         raise TypeError("a store reads its own rows")
 
+    def prepare(self) -> list[str]:
+        """Nothing outside PostgreSQL."""
+        return []
+
+    def close(self) -> None:
+        """Nothing of its own: the pool belongs to the process."""
+
     def side_counts(self, scope: Scope) -> dict[str, Counting]:
         """A counting statement for each side place."""
         history = Conditions().add("subject = %s", str(scope.subject))
@@ -87,7 +94,9 @@ class SideTables:
         }
 
     def history(self, scope: Scope, memory_id: str) -> list[Version]:
-        statement = sql.SQL(f"SELECT {VERSION_COLUMNS} FROM {{}} WHERE subject = %s AND memory_id = %s::uuid ORDER BY seq")
+        statement = sql.SQL(
+            f"SELECT {VERSION_COLUMNS} FROM {{}} WHERE subject = %s AND memory_id = %s::uuid ORDER BY seq"
+        )
         with self.open(scope) as cursor:
             rows = cursor.execute(statement.format(self.tables.history), (str(scope.subject), memory_id)).fetchall()
         return [to_version(row) for row in rows]

@@ -1,0 +1,41 @@
+"""What the stores have in common on which mem0's own pipeline runs."""
+
+import threading
+from typing import Any
+
+from ..embedding import embedder
+from ..rows import Row, recheck
+from ..scope import Filters, Scope
+from .side import SideTables
+
+_loading = threading.Lock()
+
+
+class BoundStore(SideTables):
+    """A store that hands mem0 vector stores tied to one scope.
+
+    `beside`: its memories lie in the same database as the side tables.
+    """
+
+    beside: bool
+
+    def bound(self, suffix: str, unit: Any, filters: Filters, floor: float) -> Any:
+        """mem0's vector store for the collection (suffix "") or its noted names ("entities"), tied to `unit.scope`."""
+        raise TypeError("a store binds its own collections")
+
+    def pipeline(self, scope: Scope, filters: Filters | None = None, floor: float = 0.0) -> Any:
+        """mem0's Memory for this scope. mem0 is imported here and not before: browsing and erasing never need it."""
+        embedder()  # a broken embedder is named before mem0 is even imported
+        with _loading:
+            from ..pipeline import pipeline
+        return pipeline().bind(self, scope, filters, floor)
+
+    def by_meaning(
+        self, scope: Scope, words: str, filters: Filters, limit: int, floor: float
+    ) -> list[tuple[Row, float]]:
+        found = self.pipeline(scope, filters, floor).search(
+            words, top_k=limit, filters=scope.mem0_ids(), threshold=0.0, show_expired=True
+        )["results"]
+        own = recheck(scope, self.get_many(scope, [entry["id"] for entry in found]))
+        rows = {str(row[0]): row for row in own}
+        return [(rows[entry["id"]], float(entry["score"])) for entry in found if entry["id"] in rows]

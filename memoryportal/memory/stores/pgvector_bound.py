@@ -1,0 +1,94 @@
+"""mem0's pgvector store, corrected: one table, one scope, exact search, no silent failure."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mem0.vector_stores.pgvector import OutputData, PGVector
+from psycopg import sql
+
+from ..errors import MemoryChanged, ScopeViolation
+from ..pipeline import Tied, Unit
+from ..pool import Cursor
+from ..rows import recheck
+from ..scope import Filters
+from .pgvector import search_exactly
+
+
+class BoundTable(Tied, PGVector):  # type: ignore[misc]
+    """mem0's pgvector store over one table, for one scope. It has no `__init__` work, no schema work and no way out."""
+
+    def __init__(self, name: str, unit: Unit, filters: Filters, floor: float) -> None:
+        self.collection_name = name
+        self.table, self.scope, self.filters, self.floor, self.unit = (
+            sql.Identifier(name),
+            unit.scope,
+            filters,
+            floor,
+            unit,
+        )
+        self.connection_pool = None
+        self._collection_ensured = True
+
+    def __del__(self) -> None:
+        """mem0's closes the pool, which here belongs to the process."""
+
+    @contextmanager
+    def _get_cursor(self, commit: bool = False) -> Iterator[Cursor]:
+        with self.unit.open() as cursor:
+            yield cursor
+
+    def insert(self, vectors: Any, payloads: Any = None, ids: Any = None) -> None:
+        self.refuse_foreign_rows(payloads)
+        statement = sql.SQL("INSERT INTO {} (id, vector, payload) VALUES (%s, %s, %s)").format(self.table)
+        data = [(i, _vector(v), json.dumps(p)) for i, v, p in zip(ids, vectors, payloads, strict=True)]
+        with self._get_cursor(commit=True) as cursor:
+            cursor.executemany(statement, data)
+
+    def search(self, query: str, vectors: Any, top_k: int | None = 5, filters: Any = None) -> list[Any]:
+        self.refuse_other_scope(filters)
+        with self._get_cursor() as cursor:
+            rows = search_exactly(cursor, self.table, self.scope, vectors, self.filters, top_k or 5, self.floor)
+        kept = {row[0] for row in recheck(self.scope, [(row[0], row[1]) for row in rows])}
+        return [OutputData(id=str(row[0]), score=row[2], payload=row[1]) for row in rows if row[0] in kept]
+
+    def keyword_search(self, query: str, top_k: int = 5, filters: Any = None) -> list[Any]:
+        self.refuse_other_scope(filters)
+        rows: list[Any] = super().keyword_search(query, top_k=top_k, filters=self.scope.mem0_ids()) or []
+        return [row for row in rows if self.scope.owns(row.payload or {})]
+
+    def list(self, filters: Any = None, top_k: int | None = 100) -> list[Any]:
+        self.refuse_other_scope(filters)
+        listed: list[Any] = super().list(filters=self.scope.mem0_ids(), top_k=top_k)
+        return [[row for row in listed[0] if self.scope.owns(row.payload or {})]]
+
+    def get(self, vector_id: str) -> Any:
+        locking = sql.SQL("FOR UPDATE" if self.unit.cursor is not None else "")
+        statement = sql.SQL("SELECT id, payload FROM {} WHERE id = %s::uuid AND payload->>'user_id' = %s {}")
+        with self._get_cursor() as cursor:
+            row = cursor.execute(statement.format(self.table, locking), (vector_id, str(self.scope.subject))).fetchone()
+        found = recheck(self.scope, [row] if row else [])  # type: ignore[list-item]
+        return OutputData(id=str(found[0][0]), score=None, payload=found[0][1]) if found else None
+
+    def update(self, vector_id: str, vector: Any = None, payload: dict[str, Any] | None = None) -> None:
+        if payload is not None and not self.scope.owns(payload):
+            raise ScopeViolation("a row was about to change its owner")
+        statement = sql.SQL(
+            "UPDATE {} SET vector = COALESCE(%s::vector, vector), payload = COALESCE(%s::jsonb, payload) "
+            "WHERE id = %s::uuid AND payload->>'user_id' = %s"
+        ).format(self.table)
+        values = (_vector(vector), None if payload is None else json.dumps(payload), vector_id)
+        with self._get_cursor(commit=True) as cursor:
+            # mem0 takes 0 changed rows for success, and notes a correction that never happened.
+            if cursor.execute(statement, (*values, str(self.scope.subject))).rowcount != 1:
+                raise MemoryChanged("the memory was deleted meanwhile; nothing was written")
+
+    def delete(self, vector_id: str) -> None:
+        statement = sql.SQL("DELETE FROM {} WHERE id = %s::uuid AND payload->>'user_id' = %s").format(self.table)
+        with self._get_cursor(commit=True) as cursor:
+            cursor.execute(statement, (vector_id, str(self.scope.subject)))
+
+
+def _vector(vector: Any) -> str | None:
+    return None if vector is None else "[" + ",".join(map(repr, map(float, vector))) + "]"
