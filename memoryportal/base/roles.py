@@ -4,7 +4,7 @@ Roles belong to the whole cluster, so no migration makes them: test databases th
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -66,15 +66,29 @@ def _make_logins(cluster: _Connection, passwords: Mapping[str, str]) -> list[str
     done = []
     existing = _existing(cluster)
     for login in LOGINS:
-        name = sql.Identifier(login)
         if login not in existing:
-            cluster.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
+            cluster.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(login)))
             done.append(f"login {login}")
-        # A login of this name that somebody made with more rights would be a hole in the wall.
-        cluster.execute(sql.SQL("ALTER ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS").format(name))
+        _limit(cluster, login)
         if login in passwords:
             _set_password(cluster, login, passwords[login])
+    # A managed service's administrator is no superuser, and acts for the owner only as a member of it.
+    if not _holds(cluster, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
+        cluster.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(OWNER)))
     return done
+
+
+def _limit(cluster: _Connection, login: str) -> None:
+    """A login of this name that somebody made with more rights would be a hole in the wall."""
+    too_much = "rolsuper OR rolcreatedb OR rolcreaterole OR rolbypassrls OR rolreplication OR NOT rolcanlogin"
+    if _holds(cluster, f"SELECT {too_much} FROM pg_roles WHERE rolname = %s", login):
+        limits = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION"
+        cluster.execute(sql.SQL(f"ALTER ROLE {{}} {limits}").format(sql.Identifier(login)))
+
+
+def _holds(connection: _Connection, question: LiteralString, *values: str) -> bool:
+    row = connection.execute(question, values or None).fetchone()
+    return bool(row and row[0])
 
 
 def _set_password(cluster: _Connection, login: str, password: str) -> None:
@@ -86,21 +100,17 @@ def _set_password(cluster: _Connection, login: str, password: str) -> None:
 
 
 def _make_database(cluster: _Connection, dbname: str) -> list[str]:
-    if cluster.execute("SELECT 1 FROM pg_database WHERE datname = %s", (dbname,)).fetchone():
+    if _holds(cluster, "SELECT true FROM pg_database WHERE datname = %s", dbname):
         return []
     statement = sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE {}")
-    template = "template1" if _is_utf8(cluster) else "template0"
+    utf8 = _holds(cluster, "SELECT pg_encoding_to_char(encoding) = 'UTF8' FROM pg_database WHERE datname = 'template1'")
+    template = "template1" if utf8 else "template0"
     cluster.execute(statement.format(sql.Identifier(dbname), sql.Identifier(OWNER), sql.Identifier(template)))
     return [f"database {dbname}"]
 
 
-def _is_utf8(cluster: _Connection) -> bool:
-    row = cluster.execute("SELECT encoding FROM pg_database WHERE datname = 'template1'").fetchone()
-    return row == (6,)  # PostgreSQL's number for UTF8
-
-
 def _make_extension(database: _Connection) -> list[str]:
-    if database.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone():
+    if _holds(database, "SELECT true FROM pg_extension WHERE extname = 'vector'"):
         return []
     try:
         database.execute("CREATE EXTENSION vector")
