@@ -6,6 +6,7 @@ import json
 from uuid import UUID
 
 from .errors import BadCursor
+from .rows import TIME_KEY_LENGTH
 from .scope import Filters, Order
 
 
@@ -29,7 +30,7 @@ def decode(cursor: str, filters: Filters, order: Order) -> tuple[str, str]:
         str(created).encode()  # a lone surrogate is valid JSON, but no text that a store can be asked for
     except (ValueError, TypeError, binascii.Error, AttributeError):
         raise BadCursor("this page link is not one of ours") from None
-    if not isinstance(created, str) or len(created) > 64 or "\0" in created:
+    if not isinstance(created, str) or len(created) > TIME_KEY_LENGTH or "\0" in created:
         raise BadCursor("this page link is not one of ours")
     if (fingerprint, asked_order) != (filters.fingerprint(), order):
         raise BadCursor("this page link belongs to another selection")

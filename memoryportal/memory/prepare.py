@@ -12,6 +12,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from memoryportal.base.backend.base import describe
+
 from .configuration import Configuration, configuration
 from .controls import LOCK_SPACE
 from .errors import StoreUnavailable
@@ -184,13 +186,15 @@ class Preparation:
 
     def _times(self) -> None:
         """Old mem0 wrote local offsets; pages sort by text, so every time becomes UTC once."""
+        checkable = self.connection.info.server_version >= 160000
+        possible = sql.SQL("pg_input_is_valid(payload->>'created_at', 'timestamptz')" if checkable else "true")
         changed = self.execute(
             sql.SQL(
                 "UPDATE {} SET payload = jsonb_set(payload, '{{created_at}}', to_jsonb(to_char("
                 "(payload->>'created_at')::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"+00:00\"'))) "
                 "WHERE payload->>'created_at' ~ '^\\d{{4}}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?([+-]\\d\\d:\\d\\d|Z)$' "
-                "AND payload->>'created_at' !~ '[+]00:00$'"
-            ).format(self.tables.memories)
+                "AND payload->>'created_at' !~ '[+]00:00$' AND {}"
+            ).format(self.tables.memories, possible)
         ).rowcount
         if changed:
             self.done.append(f"turned created_at of {changed} memories into UTC")
@@ -264,5 +268,4 @@ def prepare_store(owner_dsn: str | None = None) -> list[str]:
         with psycopg.connect(owner_dsn or configured.owner_dsn, autocommit=True, connect_timeout=3) as connection:
             return Preparation(connection, configured).run()
     except psycopg.Error as error:
-        reason = error.diag.message_primary or str(error).splitlines()[0]
-        raise StoreUnavailable(f"the store could not be prepared: {reason}") from None
+        raise StoreUnavailable(f"the store could not be prepared: {describe(error)}") from None

@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 CORE_KEYS = frozenset(
     ["user_id", "agent_id", "run_id", "actor_id", "role", "data", "hash", "created_at", "updated_at", "expiration_date", "text_lemmatized"]
 )
+TIME_KEY_LENGTH = 64
 Row = tuple[Any, dict[str, Any]]
 
 
@@ -44,6 +45,12 @@ def recheck(scope: Scope, rows: Iterable[Row]) -> list[Row]:
         else:
             FOREIGN_ROWS.report(scope, row[0])
     return kept
+
+
+def time_key(payload: dict[str, Any]) -> str:
+    """The text that pages are sorted by, "" without one. Agents may store anything as a time (stores/conditions.py)."""
+    created = payload.get("created_at")
+    return created[:TIME_KEY_LENGTH] if isinstance(created, str) else ""
 
 
 def parse_time(value: object) -> datetime | None:

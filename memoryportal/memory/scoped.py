@@ -9,7 +9,7 @@ from .checks import check_messages, check_metadata, check_query, check_text
 from .configuration import configuration
 from .embedding import relevance_floor
 from .errors import BadQuery, MemoryChanged, MemoryNotFound
-from .rows import Row, recheck, to_item
+from .rows import Row, recheck, time_key, to_item
 from .scope import Filters, Order, Scope, SubjectId
 from .stores import current_store
 from .types import (
@@ -211,4 +211,4 @@ def _limit(limit: int) -> int:
 
 
 def _key(row: Row) -> tuple[str, str]:
-    return str((row[1] or {}).get("created_at") or ""), str(row[0])
+    return time_key(row[1] or {}), str(row[0])

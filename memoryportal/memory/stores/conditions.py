@@ -6,9 +6,13 @@ from typing import Any
 
 from psycopg import sql
 
+from ..rows import TIME_KEY_LENGTH
 from ..scope import Filters, Scope
 
-CREATED = sql.SQL("(COALESCE(payload->>'created_at', '') COLLATE \"C\")")
+# rows.time_key in SQL: what is no text counts as missing, and what is longer than any time is cut.
+CREATED = sql.SQL(
+    "(CASE jsonb_typeof(payload->'created_at') WHEN 'string' THEN left(payload->>'created_at', {}) ELSE '' END COLLATE \"C\")"
+).format(sql.Literal(TIME_KEY_LENGTH))
 
 
 @dataclass
@@ -53,7 +57,7 @@ def of_dates(filters: Filters) -> Conditions:
     if filters.until is not None:
         found.add(sql.SQL("{} < %s").format(CREATED), instant(filters.until, end=True))
     if found.parts:
-        found.add("COALESCE(payload->>'created_at', '') <> ''")
+        found.add(sql.SQL("{} <> ''").format(CREATED))
     return found
 
 
