@@ -60,6 +60,7 @@ if not PRODUCTION:
 INSTALLED_APPS = [
     "memoryportal.base",
     "memoryportal.memory",
+    "memoryportal.audit",
     "memoryportal.accounts",
     "memoryportal.erasure",
     "memoryportal.mydata",
@@ -128,6 +129,11 @@ MEM0_HOST = env.str("MEM0_HOST", default="")
 MEMORY_DATABASE_URL = env.str("MEMORY_DATABASE_URL", default="")
 MEMORY_OWNER_URL = env.str("MEMORY_OWNER_URL", default="")
 SEARCH_FLOOR = env.float("SEARCH_FLOOR", default=None)  # None: the embedder's own measured default
+
+# --- signatures and the trail ---------------------------------------------------------------------------------------
+KEY_DIR = Path(env.str("KEY_DIR", default=str(DATA_DIR / "keys")))
+AUDIT_HEADS = env.str("AUDIT_HEADS", default=str(DATA_DIR / "audit-heads.jsonl"))  # a file, or "| command"
+AUDIT_RETENTION_MONTHS = env.int("AUDIT_RETENTION_MONTHS", default=24)
 
 # --- sign-in ------------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"

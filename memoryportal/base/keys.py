@@ -1,7 +1,7 @@
 """The one key ring: Ed25519 keys that sign receipts and heads of the audit trail.
 
-Keys are PEM files in KEY_DIR (default DATA_DIR/keys); the newest signs, all verify. A first key is made where none is, and
-production refuses to make one inside the database's own backup path silently: it is a file, and its place is a setting.
+Keys are PEM files in KEY_DIR (default DATA_DIR/keys); the newest signs, all verify. A first key is made where none is.
+Keep the folder out of the database's backups: who holds both can rewrite the trail and sign it again.
 """
 
 import hashlib

@@ -1,0 +1,23 @@
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from memoryportal.audit.heads import HeadsUnavailable, read_heads
+from memoryportal.audit.verify import verify_trail
+
+
+class Command(BaseCommand):
+    help = "Recompute the audit trail, compare every signed head, and name the first event that is wrong."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--heads", type=Path, help="the signed heads, as they were shipped (default: AUDIT_HEADS)")
+
+    def handle(self, *args: Any, heads: Path | None = None, **options: Any) -> None:
+        try:
+            verdict = verify_trail(read_heads(heads))
+        except HeadsUnavailable as error:
+            raise CommandError(str(error)) from None
+        if verdict.problem:
+            raise CommandError(f"The trail is NOT intact: {verdict.problem}.")
+        self.stdout.write(f"The trail is intact: {verdict.events} events, {verdict.heads} signed heads compared.")

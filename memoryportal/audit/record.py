@@ -1,0 +1,95 @@
+"""Append one event. An act whose event cannot be written does not happen."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import DatabaseError, connection, transaction
+
+from memoryportal.memory.scope import SubjectId
+
+from .actions import Action
+from .pseudonyms import pseudonym
+
+# Details are counts, ids and words from a fixed vocabulary: a value that could be a sentence is refused.
+DETAIL_KEYS = frozenset(
+    {
+        *("memories", "entities", "history", "messages", "ids", "count", "hits", "left", "place", "places", "found"),
+        *("form", "state", "method", "purpose", "minutes", "category", "ticket", "expected", "role", "group", "fields"),
+        *("kind", "first", "last", "hash", "until", "months", "order", "page", "link", "target"),
+    }
+)
+_WORD = re.compile(r"[\w.:#/+-]{0,80}", re.ASCII)
+MAX_IDS = 500
+
+
+class AuditUnavailable(Exception):
+    """The event could not be written, so the act must not happen."""
+
+    status_code = 503
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: an account's number, or a name of the portal's own; and in which role."""
+
+    id: str
+    role: str
+
+
+SYSTEM = Actor("system", "system")
+
+
+def check_details(details: dict[str, Any] | None) -> dict[str, Any]:
+    """The details, when they are counts, truth values, short words and lists of these. Raises ValueError."""
+    for key, value in (details or {}).items():
+        if key not in DETAIL_KEYS:
+            raise ValueError(f"the audit trail has no detail named {key!r}")
+        values = value if isinstance(value, list) else [value]
+        if len(values) > MAX_IDS or not all(_plain(entry) for entry in values):
+            raise ValueError(f"the detail {key!r} is not a count, an id or a word")
+    return dict(details or {})
+
+
+def _plain(value: object) -> bool:
+    return value is None or isinstance(value, int) or (isinstance(value, str) and bool(_WORD.fullmatch(value)))
+
+
+def record(
+    action: Action,
+    *,
+    actor: Actor,
+    subject: SubjectId | None = None,
+    object: str = "",
+    reason: str = "",
+    grant: str = "",
+    request_id: str = "",
+    details: dict[str, Any] | None = None,
+) -> int:
+    """Append an event and return its number. Inside a transaction it must be the last statement: it locks the head.
+
+    Raises AuditUnavailable, and the surrounding act must then not happen.
+    """
+    checked = json.dumps(check_details(details), sort_keys=True)
+    if not _WORD.fullmatch(object):
+        raise ValueError("the object of an event is an id or a word")
+    try:
+        named = pseudonym(subject) if subject is not None else None
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT audit_append(%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb)",
+                [actor.id, actor.role, action.value, named, object, reason[:500], grant, request_id, checked],
+            )
+            return int(cursor.fetchone()[0])
+    except DatabaseError as error:
+        raise AuditUnavailable("the event could not be written, so nothing was done") from error
+
+
+def record_first(action: Action, **about: Any) -> int:
+    """Append an event that is committed when this returns: what must stand before somebody reads a memory.
+
+    Raises RuntimeError inside a transaction that could still be rolled back.
+    """
+    with transaction.atomic(durable=True):
+        return record(action, **about)
