@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from memoryportal.memory import SubjectId
 from memoryportal.memory.places import PLACES
 
-from .models import TERMINAL, Erasure, ErasureStep
+from .models import Erasure, ErasureStep
 
 if TYPE_CHECKING:
     from memoryportal.accounts.models import User
@@ -28,7 +28,8 @@ def ask(account: "User", subject: SubjectId) -> Erasure:
             )
             return erasure
     except IntegrityError:
-        return Erasure.objects.exclude(state__in=TERMINAL).get(subject=str(subject))
+        # The open one that was in the way. It may have ended meanwhile: the newest is the answer all the same.
+        return Erasure.objects.filter(subject=str(subject)).latest("asked_at")
 
 
 def own(account: "User", erasure_id: UUID) -> Erasure:
