@@ -1,0 +1,72 @@
+"""The export as one page to read. It needs nothing else: no scripts, no pictures, no addresses."""
+
+from collections.abc import Iterator
+from datetime import tzinfo
+from typing import Any
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from memoryportal.memory import Entity, Item, Message, Version, bulk
+
+from . import present
+from .export_formats import Export, outlived, with_histories
+from .held import in_words
+
+REMOVED = "(this wording was removed)"
+
+
+def write_page(export: Export) -> Iterator[str]:
+    """The page, piece by piece. Every text goes through autoescape, every time is in the person's zone."""
+    return _in_zone(export.zone, _pieces(export))
+
+
+def _in_zone(zone: tzinfo, pieces: Iterator[str]) -> Iterator[str]:
+    """The zone is the thread's: it may hold while a piece is made, never while the next one is waited for."""
+    while True:
+        with timezone.override(zone):
+            piece = next(pieces, None)
+        if piece is None:
+            return
+        yield piece
+
+
+def _pieces(export: Export) -> Iterator[str]:
+    memory, known = export.memory, set[str]()
+    made = present.moment(export.made_at)
+    yield _render("head", export=export, made=made, places=in_words(export.held), controller=settings.CONTROLLER_NAME)
+    for item, versions in with_histories(memory):
+        known.add(item.id)
+        yield _render("memory", item=item, facts=present.origin(item), wordings=_earlier(item, versions))
+    yield _render("part", title="Noted names", explains="People, places and things that were picked out of memories.")
+    yield from (_render("text", text=entity.text, line=_about_name(entity)) for entity in bulk.entities(memory))
+    yield _render("part", title="Recent messages", explains="The last messages of each conversation, word for word.")
+    yield from (_render("text", text=message.text, line=_about_message(message)) for message in bulk.messages(memory))
+    yield _render("part", title="Wordings of memories that are gone", explains="Left behind by another program.")
+    yield from (_render("text", text=_wording(gone), line=present.moment(gone.at)) for gone in outlived(memory, known))
+    yield _render("tail", count=len(known))
+
+
+def _earlier(item: Item, versions: list[Version]) -> list[tuple[str, str]]:
+    """(text, what happened then) of every wording but the current one."""
+    earlier = [wording for wording in present.wordings(item, versions) if not wording.current]
+    return [(wording.text or REMOVED, f"{wording.what} {wording.when}") for wording in earlier]
+
+
+def _wording(version: Version) -> str:
+    return version.new or version.old or REMOVED
+
+
+def _about_name(entity: Entity) -> str:
+    memories = present.counted(len(entity.memory_ids), "memory", "memories")
+    return ", ".join(filter(None, [(entity.kind or "").lower(), f"from {memories}", entity.agent, entity.run]))
+
+
+def _about_message(message: Message) -> str:
+    known = [present.said_by(message.role), message.name, present.moment(message.at), message.agent, message.run]
+    return ", ".join(filter(None, known))
+
+
+def _render(name: str, **context: Any) -> str:
+    return render_to_string(f"mydata/export/_{name}.html", context)

@@ -1,0 +1,132 @@
+"""Everything that is held about a person, place by place, and what the portal itself keeps."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from memoryportal.accounts.http import PortalRequest
+from memoryportal.accounts.models import User
+from memoryportal.accounts.subjects import is_connected, subjects_in_order
+from memoryportal.erasure import services
+from memoryportal.memory import Entity, Item, Message, ScopedMemory, Version, bulk
+from memoryportal.memory.places import PLACES
+
+from . import present
+
+MOST = 100  # rows of one place on this page; the export holds all
+MOST_LINKS = 5
+
+
+class PlaceCount(NamedTuple):
+    """A place in the order in which people are shown them; `anchor` is where on this page its content stands."""
+
+    key: str
+    label: str
+    explains: str
+    count: int
+
+
+class Kept(NamedTuple):
+    """How many rows the portal's own tables hold about an account."""
+
+    addresses: int
+    sessions: int
+    factors: int
+    ids: int
+    erasures: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotedName:
+    """A noted name and memories that it comes from; `more` are left out here, `gone` are not there any more."""
+
+    text: str
+    kind: str
+    memories: list[present.Shown]
+    more: int
+    gone: int
+
+
+class Said(NamedTuple):
+    """One message of the buffer, as people read it."""
+
+    text: str
+    when: str
+    who: str
+    agent: str | None
+    run: str | None
+
+
+class Outlived(NamedTuple):
+    """A wording of a memory that is gone. `text` is None where it was removed."""
+
+    text: str | None
+    when: str
+
+
+@require_safe
+@login_required
+def show(request: PortalRequest) -> HttpResponse:
+    memory, held = request.memory, request.memory.held()
+    context = {
+        "places": in_words(held),
+        "total": sum(held.values()),
+        "connected": is_connected(request.user),
+        "names": _names(memory),
+        "more_names": held["entities"] > MOST,
+        "said": [_said(message) for message in memory.messages(MOST)],
+        "more_said": held["messages"] > MOST,
+        "past": [_outlived(version) for version in memory.past(MOST)],
+        "kept": _kept(request.user),
+        "most": MOST,
+    }
+    return render(request, "mydata/held.html", context)
+
+
+def in_words(held: dict[str, int]) -> list[PlaceCount]:
+    """Places and their counts, as people read them."""
+    return [PlaceCount(key, PLACES[key].label, PLACES[key].explains, count) for key, count in held.items()]
+
+
+def _names(memory: ScopedMemory) -> list[NotedName]:
+    entities = memory.entities(MOST)
+    items = bulk.items(memory, {link for entity in entities for link in entity.memory_ids[:MOST_LINKS]})
+    return [_name(entity, items) for entity in entities]
+
+
+def _name(entity: Entity, items: dict[str, Item]) -> NotedName:
+    named = entity.memory_ids[:MOST_LINKS]
+    found = [items[link] for link in named if link in items]
+    return NotedName(
+        text=entity.text,
+        kind=(entity.kind or "").lower().replace("_", " "),
+        memories=present.listed(found),
+        more=len(entity.memory_ids) - len(named),
+        gone=len(named) - len(found),
+    )
+
+
+def _said(message: Message) -> Said:
+    who = present.said_by(message.role) or "somebody said"
+    return Said(message.text, present.moment(message.at), who, message.agent, message.run)
+
+
+def _outlived(version: Version) -> Outlived:
+    return Outlived(version.new if version.new is not None else version.old, present.moment(version.at))
+
+
+def _kept(user: User) -> Kept:
+    return Kept(
+        addresses=EmailAddress.objects.filter(user=user).count(),
+        sessions=UserSession.objects.filter(user=user).count(),
+        factors=Authenticator.objects.filter(user=user).count(),
+        ids=len(subjects_in_order(user)),
+        erasures=len(services.history(user)),
+    )
