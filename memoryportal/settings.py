@@ -85,6 +85,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "memoryportal.base.middleware.SafeResponseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -143,6 +144,16 @@ LOGIN_REDIRECT_URL = "mydata:list"
 ACCOUNT_LOGOUT_REDIRECT_URL = "start"
 SIGNUP_OPEN = env.bool("SIGNUP_OPEN", default=True)
 ACCOUNT_ADAPTER = "memoryportal.accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {
+    "login": "memoryportal.accounts.signin_forms.Login",
+    "signup": "memoryportal.accounts.signin_forms.Signup",
+    "add_email": "memoryportal.accounts.signin_forms.AddEmail",
+    "change_password": "memoryportal.accounts.signin_forms.ChangePassword",
+    "set_password": "memoryportal.accounts.signin_forms.SetPassword",
+    "reset_password": "memoryportal.accounts.signin_forms.ResetPassword",
+    "reset_password_from_key": "memoryportal.accounts.signin_forms.ResetPasswordKey",
+    "reauthenticate": "memoryportal.accounts.signin_forms.Reauthenticate",
+}
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -159,6 +170,12 @@ ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if PRODUCTION else "http"
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 MFA_ADAPTER = "memoryportal.accounts.mfa_adapter.MFAAdapter"
+MFA_FORMS = {
+    "authenticate": "memoryportal.accounts.signin_forms.Authenticate",
+    "reauthenticate": "memoryportal.accounts.signin_forms.ReauthenticateFactor",
+    "activate_totp": "memoryportal.accounts.signin_forms.ActivateTOTP",
+    "add_webauthn": "memoryportal.accounts.signin_forms.AddPasskey",
+}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_PASSKEY_SIGNUP_ENABLED = False
@@ -264,6 +281,7 @@ LOGGING = {
         # mem0 logs memory text at INFO and WARNING (mem0-traps): nothing below CRITICAL leaves it.
         "mem0": {"level": "CRITICAL", "propagate": False, "handlers": []},
         "httpx": {"level": "WARNING"},
+        "fido2": {"level": "WARNING"},  # it names every passkey that is used
         # granian and allauth name paths and accounts; Django's request log would repeat exception details.
         "django.db.backends": {"level": "WARNING"},
     },

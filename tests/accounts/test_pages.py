@@ -92,6 +92,7 @@ def check(client: Client, path: str) -> str:
     assert len(page.headings) == 1
     for control in page.controls:
         assert control.get("id") in page.labelled or control.get("aria-label"), control
+        assert "placeholder" not in control
     assert "<strong>Example Ltd (demo)</strong> is responsible for this data." in html
     assert re.search(r"<title>\s*\S.*– MemoryPortal</title>", html, re.DOTALL)
     assert answer.headers["Cache-Control"] == "no-store"

@@ -1,0 +1,72 @@
+"""allauth's forms in plain words: one label each, no placeholder that repeats it, one line about passwords."""
+
+from typing import Any
+
+from allauth.account import forms as account
+from allauth.mfa.base import forms as factors
+from allauth.mfa.totp import forms as totp
+from allauth.mfa.webauthn import forms as passkeys
+
+LABELS = {
+    "login": "E-mail address",
+    "email": "E-mail address",
+    "oldpassword": "Present password",
+    "password2": "The same password again",
+    "code": "Code",
+    "passwordless": "It may replace my password",
+}
+
+HELP = {
+    "password1": "At least 10 characters. A few words that only you would put together are best.",
+    "oldpassword": "",
+    "passwordless": "Then this passkey alone signs you in. Your device has to ask for a finger, your face or a PIN.",
+}
+
+
+class PlainWords:
+    """Mix-in before a form of allauth."""
+
+    fields: dict[str, Any]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            field.widget.attrs.pop("placeholder", None)
+            field.label = LABELS.get(name, field.label)
+            field.help_text = HELP.get(name, field.help_text)
+
+
+class Login(PlainWords, account.LoginForm): ...
+
+
+class Signup(PlainWords, account.SignupForm): ...
+
+
+class AddEmail(PlainWords, account.AddEmailForm): ...
+
+
+class ChangePassword(PlainWords, account.ChangePasswordForm): ...
+
+
+class SetPassword(PlainWords, account.SetPasswordForm): ...
+
+
+class ResetPassword(PlainWords, account.ResetPasswordForm): ...
+
+
+class ResetPasswordKey(PlainWords, account.ResetPasswordKeyForm): ...
+
+
+class Reauthenticate(PlainWords, account.ReauthenticateForm): ...
+
+
+class Authenticate(PlainWords, factors.AuthenticateForm): ...
+
+
+class ReauthenticateFactor(PlainWords, factors.ReauthenticateForm): ...
+
+
+class ActivateTOTP(PlainWords, totp.ActivateTOTPForm): ...
+
+
+class AddPasskey(PlainWords, passkeys.AddWebAuthnForm): ...
