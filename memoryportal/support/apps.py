@@ -1,0 +1,18 @@
+from django.apps import AppConfig
+
+
+class SupportConfig(AppConfig):
+    name = "memoryportal.support"
+    label = "support"
+
+    def ready(self) -> None:
+        from memoryportal.memory.places import exempt
+
+        exempt(
+            support_accessgrant__subject="says whose memories the staff could look at, for the person's own activity page",
+            support_accessgrant__person_id="the account of that person",
+            support_accessgrant__staff_id="the account of the member of the staff",
+            support_accessgrant__reason="what the member of the staff gave as the reason",
+            support_accessgrant__ticket="the number of a support case",
+            support_quota__staff_id="the account of the member of the staff",
+        )

@@ -1,0 +1,59 @@
+"""The door of the staff pages. A URL whose view has no guard cannot be added: the portal does not start."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import URLPattern, path
+
+from memoryportal.accounts.http import login_url, send_to
+from memoryportal.accounts.roles import roles_of
+from memoryportal.accounts.second_factor import has_second_factor
+from memoryportal.audit.actions import Action
+from memoryportal.audit.record import Actor, record
+
+View = Callable[..., HttpResponseBase]
+
+
+def staff(*roles: str) -> Callable[[View], View]:
+    """Let in whoever holds one of these roles now and has a second factor. `request.role` is the first that matches.
+
+    Anonymous people are sent to the login, everybody else gets the 404 of a page that does not exist.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not request.user.is_authenticated:
+                return send_to(request, login_url(request.get_full_path() if request.method == "GET" else None))
+            held = [role for role in roles if role in roles_of(request.user)]
+            if not held:
+                _denied(request)
+                raise Http404
+            if not settings.DEMO and not has_second_factor(request.user):
+                return render(request, "support/second_factor.html", status=403)
+            request.role = held[0]  # type: ignore[attr-defined]
+            return view(request, *args, **kwargs)
+
+        guarded.staff_roles = roles  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def _denied(request: HttpRequest) -> None:
+    """Staff who lack the role leave an event; for everybody else the page simply does not exist."""
+    if roles_of(request.user):
+        record(Action.ACCESS_DENIED, actor=Actor(str(request.user.pk), sorted(roles_of(request.user))[0]))
+
+
+def staff_path(route: str, view: View, name: str) -> URLPattern:
+    """A URL of the staff pages. Raises ImproperlyConfigured for a view without a guard."""
+    if not getattr(view, "staff_roles", ()):
+        raise ImproperlyConfigured(f"the staff page {route!r} has no guard: decorate its view with @staff(...)")
+    return path(route, view, name=name)

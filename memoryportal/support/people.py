@@ -1,0 +1,84 @@
+"""Find one person by something that the caller must know exactly. There is no browsing and no "similar"."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db.models import F
+from django.utils import timezone
+
+from memoryportal.accounts.models import SubjectLink, User
+from memoryportal.audit.actions import Action
+from memoryportal.audit.record import Actor, record
+from memoryportal.erasure.models import Erasure
+from memoryportal.memory import InvalidSubject, SubjectId
+
+from .models import Quota
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whom a grant can be about: a subject, and its account where it has one."""
+
+    subject: SubjectId
+    account: User | None
+
+
+class TooMany(Exception):
+    """The quota of this hour is used up; the look-up was not made."""
+
+
+def find(staff: User, role: str, words: str) -> Person | None:
+    """The person with exactly this e-mail address, subject or request reference; None is an event as well.
+
+    Raises TooMany when the member of the staff has made FINDS_PER_HOUR look-ups in this hour.
+    """
+    _count(staff)
+    found = next(_matches(words.strip()), None)
+    actor = Actor(str(staff.pk), role)
+    if found is None:
+        # Whoever tries addresses leaves a row for each; what was typed is not kept.
+        record(Action.PERSON_MISSED, actor=actor)
+        Quota.objects.filter(staff=staff, hour=_hour()).update(misses=F("misses") + 1)
+    else:
+        record(Action.PERSON_FOUND, actor=actor, subject=found.subject)
+    return found
+
+
+def _hour() -> datetime:
+    return timezone.now().replace(minute=0, second=0, microsecond=0)
+
+
+def _count(staff: User) -> None:
+    Quota.objects.get_or_create(staff=staff, hour=_hour())
+    allowed = Quota.objects.filter(staff=staff, hour=_hour(), finds__lt=settings.FINDS_PER_HOUR)
+    if not allowed.update(finds=F("finds") + 1):
+        raise TooMany(f"{settings.FINDS_PER_HOUR} look-ups in this hour are used up.")
+
+
+def _matches(words: str) -> "Iterator[Person]":
+    if not words:
+        return
+    if "@" in words and (account := User.objects.filter(email=words.lower()).first()):
+        yield from _subjects(account)
+    if words.upper().startswith("MP-") and (erasure := Erasure.objects.filter(reference=words.upper()).first()):
+        yield Person(SubjectId(erasure.subject), erasure.account)
+    try:
+        subject = SubjectId(words)
+    except InvalidSubject:
+        return
+    if account := User.objects.filter(subject=words).first():
+        yield Person(subject, account)
+    if link := SubjectLink.objects.filter(subject=words).select_related("account").first():
+        yield Person(subject, link.account)
+
+
+def _subjects(account: User) -> "Iterator[Person]":
+    """The account's subjects, the connected ones first: that is where assistants remember."""
+    for link in SubjectLink.objects.filter(account=account).order_by("created_at"):
+        yield Person(SubjectId(link.subject), account)
+    yield Person(SubjectId(account.subject), account)
