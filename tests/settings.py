@@ -9,7 +9,7 @@ CLEARED = clear_live_settings(os.environ)
 if os.environ.get("MEMORYPORTAL_TESTING") != "1":  # a worker process finds both of these from its controller
     os.environ["MEMORYPORTAL_TESTING"] = "1"
     os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="memoryportal-tests-")
-    os.chmod(os.environ["DATA_DIR"], 0o755)  # noqa: PTH101, S103 - root's server runs as another account
+    os.chmod(os.environ["DATA_DIR"], 0o755)  # noqa: PTH101 - root's server runs as another account
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright keeps an event loop running in the test's own thread
 
 from memoryportal.settings import *  # noqa: E402, F403

@@ -29,10 +29,16 @@ _RUNNING: tuple[tuple[type[psycopg.Error], str], ...] = (
 )
 
 
+def _drivers_error(error: BaseException | None) -> psycopg.Error | None:
+    while error is not None and not isinstance(error, psycopg.Error):
+        error = error.__cause__ or error.__context__
+    return error
+
+
 def sentence_for(error: BaseException) -> str | None:
     """A sentence for `error` or for the database error behind it; None when it is not one that has a sentence."""
-    cause = error if isinstance(error, psycopg.Error) else error.__cause__
-    if not isinstance(cause, psycopg.Error):
+    cause = _drivers_error(error)
+    if cause is None:
         return None
     text = " ".join(str(cause).split())
     if cause.sqlstate is None:
