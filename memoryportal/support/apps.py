@@ -9,7 +9,7 @@ class SupportConfig(AppConfig):
         from memoryportal.memory.places import exempt
 
         exempt(
-            support_accessgrant__subject="says whose memories the staff could look at, for the person's own activity page",
+            support_accessgrant__subject="whose memories the staff could look at, for that person to see",
             support_accessgrant__person_id="the account of that person",
             support_accessgrant__staff_id="the account of the member of the staff",
             support_accessgrant__reason="what the member of the staff gave as the reason",

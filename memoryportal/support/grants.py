@@ -1,4 +1,4 @@
-"""Open a grant, use it, end it. `use` is the only way from the staff to a ScopedMemory, and it commits the event first."""
+"""Open a grant, use it, end it. `use` is the only way from the staff to a ScopedMemory: the event is committed first."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -120,7 +120,7 @@ def own(staff: "User", grant_id: UUID) -> AccessGrant:
 
 
 def end(grant: AccessGrant, how: How) -> bool:
-    """End it once; False when it had ended already. The person is told (mails.py) by whoever calls the worker's task."""
+    """End it once; False when it had ended already. The worker then tells the person."""
     with transaction.atomic():
         ended = AccessGrant.objects.filter(pk=grant.pk, ended_at__isnull=True).update(
             ended_at=timezone.now(), ended_how=how
