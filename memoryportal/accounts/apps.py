@@ -6,6 +6,9 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        from . import signals
+        from memoryportal.memory.places import exempt
 
+        from . import held, signals
+
+        exempt(**held.EXEMPT)
         signals.connect(self)

@@ -1,7 +1,6 @@
 """The start page and a person's own settings. Signing in and out is django-allauth's."""
 
 from allauth.account.models import EmailAddress
-from allauth.mfa.utils import is_mfa_enabled
 from allauth.usersessions.models import UserSession
 from django.conf import settings as site_settings
 from django.contrib import messages
@@ -13,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from . import subjects
 from .forms import TimeZoneForm
 from .http import PortalRequest
+from .second_factor import has_second_factor
 
 
 @require_safe
@@ -35,7 +35,7 @@ def settings(request: PortalRequest) -> HttpResponse:
         "chosen": subjects.chosen(request),
         "subjects": subjects.subjects_in_order(request.user),
         "connected": subjects.is_connected(request.user),
-        "second_factor": is_mfa_enabled(request.user),
+        "second_factor": has_second_factor(request.user),
         "address": EmailAddress.objects.get_primary_email(request.user) or request.user.email,
     }
     return render(request, "accounts/settings.html", context, status=422 if form.errors else 200)
