@@ -56,12 +56,16 @@ def messages(memory: ScopedMemory) -> Iterator[Message]:
         "SELECT seq, agent, run, role, name, content, created_at FROM {} WHERE subject = %s AND seq > %s "
         "ORDER BY seq LIMIT %s"
     ).format(store.tables.messages)
-    return _by_seq(memory, statement, lambda row: Message(*row[:5], row[5] or "", row[6]))
+    return _by_seq(memory, statement, _to_message)
 
 
 def entities(memory: ScopedMemory) -> list[Entity]:
     """Every noted name, in alphabetical order."""
     return current_store().entities(memory.scope, ALL_ENTITIES)
+
+
+def _to_message(row: Any) -> Message:
+    return Message(row[0], row[1], row[2], row[3], row[4], row[5] or "", row[6])
 
 
 def _by_seq(memory: ScopedMemory, statement: sql.Composed, build: Callable[[Any], Any]) -> Iterator[Any]:

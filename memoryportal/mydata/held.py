@@ -30,7 +30,7 @@ class PlaceCount(NamedTuple):
     key: str
     label: str
     explains: str
-    count: int
+    held: int
 
 
 class Kept(NamedTuple):
