@@ -4,7 +4,7 @@ import hashlib
 import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from .errors import BadQuery, InvalidSubject
 
@@ -65,6 +65,18 @@ class Scope:
             and (self.agent is None or payload.get("agent_id") == self.agent)
             and (self.run is None or payload.get("run_id") == self.run)
         )
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether this is less than the whole subject."""
+        return self.agent is not None or self.run is not None
+
+    def down_to(self, payload: dict[str, Any]) -> "Scope":
+        """The scope that one of this scope's rows was written in; itself where the row names an id that is refused."""
+        try:
+            return Scope(self.subject, payload.get("agent_id"), payload.get("run_id"))
+        except InvalidSubject:
+            return self
 
     def mem0_ids(self) -> dict[str, str]:
         """The entity parameters that mem0's calls take: user_id, agent_id, run_id."""

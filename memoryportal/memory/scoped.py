@@ -96,7 +96,7 @@ class ScopedMemory:
         rows = recheck(self.scope, current_store().get_many(self.scope, ids))
         found = {str(row[0]): to_item(row) for row in rows}
         if not found.keys() >= set(ids):
-            raise MemoryNotFound("one of these memories is not here")
+            raise MemoryNotFound("no such memory")
         return [found[memory_id] for memory_id in ids]
 
     def history(self, memory_id: str) -> list[Version]:

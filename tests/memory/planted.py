@@ -38,12 +38,13 @@ def plant(superuser: Superuser, payloads: Iterable[dict[str, Any]], vectors: Seq
     """Insert memories; their ids in the order given."""
     rows = list(payloads)
     ids = [str(uuid.uuid4()) for _ in rows]
+    placed = [SOMEWHERE] * len(rows) if vectors is None else vectors
     with superuser.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO memories (id, vector, payload) VALUES (%s, %s, %s)",
             [
                 (memory_id, as_text(vector), json.dumps(row))
-                for memory_id, row, vector in zip(ids, rows, vectors or [SOMEWHERE] * len(rows), strict=True)
+                for memory_id, row, vector in zip(ids, rows, placed, strict=True)
             ],
         )
     return ids

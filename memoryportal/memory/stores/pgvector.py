@@ -19,13 +19,12 @@ from .base import Abilities
 from .conditions import CREATED, Conditions
 from .pgvector_pipeline import PipelineMixin
 from .pgvector_places import PlacesMixin
-from .pgvector_removal import RemovalMixin
 
 _DIRECTION = {"newest": (sql.SQL("DESC"), sql.SQL("<")), "oldest": (sql.SQL("ASC"), sql.SQL(">"))}
 _EXPIRED = sql.SQL("(payload->>'expiration_date' COLLATE \"C\" < to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD'))")
 
 
-class PgvectorStore(RemovalMixin, PlacesMixin, PipelineMixin):
+class PgvectorStore(PlacesMixin, PipelineMixin):
     """One collection in PostgreSQL, through the scoped login."""
 
     abilities = Abilities(name="pgvector", fenced=True, atomic=True)

@@ -6,9 +6,10 @@ from ..errors import MemoryChanged, MemoryNotFound
 from ..rows import version_of
 from ..scope import Filters, Scope
 from .bound import BoundStore
+from .pgvector_removal import RemovalMixin
 
 
-class PipelineMixin(BoundStore):
+class PipelineMixin(RemovalMixin, BoundStore):
     """What mem0 does for a pgvector collection."""
 
     beside = True
@@ -32,11 +33,16 @@ class PipelineMixin(BoundStore):
         return [entry["id"] for entry in result["results"]]
 
     def correct(self, scope: Scope, memory_id: str, text: str, version: str) -> None:
-        bound = self.pipeline(scope).prepared([text], "update")
-        with bound.unit.shared():
+        rows = self.get_many(scope, [memory_id])
+        if not rows:
+            raise MemoryNotFound("no such memory")
+        # mem0 looks for the names of the old text where the row was written, which may be narrower than `scope`.
+        bound = self.pipeline(scope.down_to(rows[0][1])).prepared([text], "update")
+        with bound.unit.shared() as cursor:
             locked = bound.vector_store.get(memory_id)
             if locked is None:
                 raise MemoryNotFound("no such memory")
             if version_of(locked.payload) != version:
                 raise MemoryChanged("the memory was changed meanwhile; nothing was written")
+            self.unlink_entities(cursor, str(scope.subject), [memory_id])
             bound.update(memory_id, text)

@@ -17,10 +17,18 @@ class PlacesMixin(SideTables):
         """One counting statement per place, in the order in which people are shown them."""
         owned = conditions.of_scope(scope)
         count = sql.SQL("SELECT count(*) FROM {} WHERE {}")
+        side = self.side_counts(scope)
+        if scope.is_narrowed:  # a row of the history does not say which assistant's memory it was of
+            side["history"] = (
+                sql.SQL(
+                    "SELECT count(*) FROM {} WHERE subject = %s AND memory_id IN (SELECT id FROM {} WHERE {})"
+                ).format(self.tables.history, self.tables.memories, owned.sql),
+                [str(scope.subject), *owned.params],
+            )
         return {
             "memories": (count.format(self.tables.memories, owned.sql), owned.params),
             "entities": (count.format(self.tables.entities, owned.sql), owned.params),
-            **self.side_counts(scope),
+            **side,
         }
 
     def held(self, scope: Scope) -> dict[str, int]:
@@ -45,11 +53,12 @@ class PlacesMixin(SideTables):
 
 
 def _to_entity(entity_id: str, payload: dict[str, Any]) -> Entity:
+    links = payload.get("linked_memory_ids")
     return Entity(
         id=entity_id,
         text=str(payload.get("data") or ""),
         kind=payload.get("entity_type"),
         agent=payload.get("agent_id"),
         run=payload.get("run_id"),
-        memory_ids=[str(link) for link in payload.get("linked_memory_ids") or []],
+        memory_ids=[str(link) for link in links] if isinstance(links, list) else [],
     )

@@ -23,7 +23,7 @@ class RemovalMixin(SideTables):
         with self.open(scope) as cursor:
             gone = self._delete_memories(cursor, where)
             if len(gone) != len(wanted):
-                raise MemoryNotFound("one of these memories is not here; nothing was deleted")
+                raise MemoryNotFound("no such memory")
             return self._delete_traces(cursor, scope, gone)
 
     def delete_matching(self, scope: Scope, filters: Filters, expected: int) -> Removed:
@@ -34,12 +34,23 @@ class RemovalMixin(SideTables):
             return self._delete_traces(cursor, scope, gone)
 
     def erase(self, scope: Scope) -> Removed:
-        narrowed = scope.agent is not None or scope.run is not None
         with self.open(scope) as cursor:
             gone = self._delete_memories(cursor, conditions.of_scope(scope))
-            if narrowed:
-                return self._delete_traces(cursor, scope, gone)
-            return self._erase_all(cursor, scope, len(gone))
+            if scope.is_narrowed:
+                return self._erase_narrowed(cursor, scope, gone)
+            return Removed(
+                {
+                    "memories": len(gone),
+                    "entities": self._delete_entities(cursor, scope),
+                    **self.erase_side(cursor, scope),
+                }
+            )
+
+    def _erase_narrowed(self, cursor: Cursor, scope: Scope, gone: Gone) -> Removed:
+        """History that outlived its memory stays: it does not say whose assistant's it was."""
+        counts = self._delete_traces(cursor, scope, gone).counts
+        entities, messages = self._delete_entities(cursor, scope), self.delete_buffer(cursor, scope)
+        return Removed({**counts, "entities": counts["entities"] + entities, "messages": counts["messages"] + messages})
 
     def _delete_memories(self, cursor: Cursor, where: conditions.Conditions) -> Gone:
         """(id, agent, run) of each row that was deleted."""
@@ -47,11 +58,11 @@ class RemovalMixin(SideTables):
         return cursor.execute(statement.format(self.tables.memories, where.sql), where.params).fetchall()  # type: ignore[return-value]
 
     def _delete_traces(self, cursor: Cursor, scope: Scope, gone: Gone) -> Removed:
-        entities = self._unlink_entities(cursor, str(scope.subject), [row[0] for row in gone])
+        entities = self.unlink_entities(cursor, str(scope.subject), [row[0] for row in gone])
         side = self.delete_side(cursor, scope, gone)
         return Removed({"memories": len(gone), "entities": entities, **side})
 
-    def _unlink_entities(self, cursor: Cursor, subject: str, ids: list[str]) -> int:
+    def unlink_entities(self, cursor: Cursor, subject: str, ids: list[str]) -> int:
         """Take the ids out of the subject's entities; an entity that links to nothing any more goes. Counts those."""
         keep = sql.SQL(
             "(SELECT COALESCE(jsonb_agg(link), '[]'::jsonb) FROM jsonb_array_elements(payload->'linked_memory_ids') link "
@@ -74,8 +85,7 @@ class RemovalMixin(SideTables):
         )
         return removed
 
-    def _erase_all(self, cursor: Cursor, scope: Scope, memories: int) -> Removed:
-        entities = cursor.execute(
-            sql.SQL("DELETE FROM {} WHERE payload->>'user_id' = %s").format(self.tables.entities), (str(scope.subject),)
-        ).rowcount
-        return Removed({"memories": memories, "entities": entities, **self.erase_side(cursor, scope)})
+    def _delete_entities(self, cursor: Cursor, scope: Scope) -> int:
+        where = conditions.of_scope(scope)
+        statement = sql.SQL("DELETE FROM {} WHERE {}").format(self.tables.entities, where.sql)
+        return cursor.execute(statement, where.params).rowcount

@@ -42,11 +42,7 @@ class SideTables:
     def side_counts(self, scope: Scope) -> dict[str, Counting]:
         """A counting statement for each side place."""
         history = Conditions().add("subject = %s", str(scope.subject))
-        buffered = Conditions().add("subject = %s", str(scope.subject))
-        if scope.agent is not None:
-            buffered.add("agent = %s", scope.agent)
-        if scope.run is not None:
-            buffered.add("run = %s", scope.run)
+        buffered = _buffered(scope)
         count = sql.SQL("SELECT count(*) FROM {} WHERE {}")
         return {
             "history": (count.format(self.tables.history, history.sql), history.params),
@@ -83,6 +79,12 @@ class SideTables:
         ).rowcount
         return {"history": history, "messages": messages}
 
+    def delete_buffer(self, cursor: Cursor, scope: Scope) -> int:
+        """The messages of a scope's conversations, also of those from which nothing was remembered."""
+        where = _buffered(scope)
+        statement = sql.SQL("DELETE FROM {} WHERE {}").format(self.tables.messages, where.sql)
+        return cursor.execute(statement, where.params).rowcount
+
     def erase_side(self, cursor: Cursor, scope: Scope) -> dict[str, int]:
         """Everything of the subject in the side tables."""
         return {
@@ -102,7 +104,12 @@ class SideTables:
         return [to_version(row) for row in rows]
 
     def past(self, scope: Scope, limit: int) -> list[Version]:
-        """History of memories that are gone: read newest first, the living ones left out."""
+        """History of memories that are gone: read newest first, the living ones left out.
+
+        A row does not say whose assistant's memory it was of, so a narrowed scope sees none.
+        """
+        if scope.is_narrowed:
+            return []
         statement = sql.SQL(f"SELECT {VERSION_COLUMNS} FROM {{}} WHERE subject = %s ORDER BY seq DESC LIMIT 5000")
         with self.open(scope) as cursor:
             rows = cursor.execute(statement.format(self.tables.history), (str(scope.subject),)).fetchall()
@@ -133,14 +140,23 @@ class SideTables:
         return True
 
     def messages(self, scope: Scope, limit: int) -> list[Message]:
+        where = _buffered(scope)
         statement = sql.SQL(
-            "SELECT seq, agent, run, role, name, content, created_at FROM {} WHERE subject = %s "
-            "AND (%s::text IS NULL OR agent = %s) AND (%s::text IS NULL OR run = %s) ORDER BY seq LIMIT %s"
-        )
-        params = (str(scope.subject), scope.agent, scope.agent, scope.run, scope.run, limit)
+            "SELECT seq, agent, run, role, name, content, created_at FROM {} WHERE {} ORDER BY seq LIMIT %s"
+        ).format(self.tables.messages, where.sql)
         with self.open(scope) as cursor:
-            rows = cursor.execute(statement.format(self.tables.messages), params).fetchall()
+            rows = cursor.execute(statement, [*where.params, limit]).fetchall()
         return [Message(row[0], row[1], row[2], row[3], row[4], row[5] or "", row[6]) for row in rows]
+
+
+def _buffered(scope: Scope) -> Conditions:
+    """Messages of a scope's conversations."""
+    found = Conditions().add("subject = %s", str(scope.subject))
+    if scope.agent is not None:
+        found.add("agent = %s", scope.agent)
+    if scope.run is not None:
+        found.add("run = %s", scope.run)
+    return found
 
 
 def to_version(row: Any) -> Version:
