@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 from memoryportal.accounts.demo import PASSWORD
 from memoryportal.accounts.models import User
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.accounts.urls")]
+pytestmark = pytest.mark.django_db(transaction=True)
 AUTHENTICATOR = {
     "protocol": "ctap2",
     "transport": "internal",
@@ -49,7 +49,7 @@ def test_a_passkey_is_added_and_signs_in(page: Page, live_server: Any, alice: Us
     page.get_by_role("heading", name="Recovery codes").wait_for()
 
     page.get_by_role("button", name="Sign out").click()
-    page.goto(f"{live_server.url}/accounts/login/?next=/test/whose/")
+    page.goto(f"{live_server.url}/accounts/login/?next=/settings/")
     page.get_by_role("button", name="Sign in with a passkey").click()
     page.get_by_text(alice.subject).wait_for()
     assert problems == []
