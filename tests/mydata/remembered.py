@@ -1,9 +1,12 @@
 """Memories for tests, told by assistants through the memory room, with times of one's choice."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
-from memoryportal.memory import Item, ScopedMemory
+from memoryportal.memory import Item, ScopedMemory, controls
 from memoryportal.memory.backdate import Timeline, backdate
+from memoryportal.memory.stores import current_store
 
 START = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 
@@ -25,3 +28,13 @@ def expire(memory: ScopedMemory, item: Item, on: date) -> None:
 def everything(memory: ScopedMemory) -> list[tuple[str, str]]:
     """(id, text) of all memories, and so what a refused change must leave as it was."""
     return [(item.id, item.text) for item in memory.walk()]
+
+
+@contextmanager
+def erasing(memory: ScopedMemory) -> Iterator[None]:
+    """The fence that stands while everything of this person is erased."""
+    controls.shut(current_store(), memory.subject, "erasing")
+    try:
+        yield
+    finally:
+        controls.reopen(current_store(), memory.subject, "erasing")
