@@ -147,7 +147,7 @@ class SearchForm(forms.Form):
     """Words to search for. They travel in a POST body only."""
 
     q = forms.CharField(label="Search your memories", required=False, strip=False)
-    by = forms.ChoiceField(required=False, choices=[("meaning", "By meaning"), ("word", "By exact word")])
+    by = forms.CharField(required=False)
     max_words = MAX_QUERY
 
     def clean_q(self) -> str:
@@ -157,11 +157,11 @@ class SearchForm(forms.Form):
             raise ValidationError(str(error)) from None
 
     def clean_by(self) -> By:
-        return "word" if self.cleaned_data["by"] == "word" else "meaning"
+        return self.chosen
 
     @property
     def chosen(self) -> By:
-        """How to search, also while the words are wrong."""
+        """How to search, also while the words are wrong; by meaning unless asked otherwise."""
         return "word" if self.data.get("by") == "word" else "meaning"
 
 
