@@ -164,7 +164,7 @@ def test_headers(alice, alice_client, form, content_type):
         assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-# --- JSON --------------------------------------------------------------------------------------------------------------
+# --- JSON ------------------------------------------------------------------------------------------------------------
 
 
 def test_json_holds_everything(alice, proven, alice_memory):
@@ -259,7 +259,7 @@ def test_1200_memories_all_and_in_order(proven, alice_memory, superuser, form):
     assert re.findall(r"memory number \d{4}\.", take(proven, form)) == texts
 
 
-# --- CSV ---------------------------------------------------------------------------------------------------------------
+# --- CSV -------------------------------------------------------------------------------------------------------------
 
 
 def test_csv_has_a_line_for_each_memory(proven, alice_memory):
@@ -360,7 +360,7 @@ def test_the_page_is_in_the_persons_time(alice, proven, alice_memory):
     assert "Lives in Bremen." in text
 
 
-# --- when the store goes away --------------------------------------------------------------------------------------------
+# --- when the store goes away ----------------------------------------------------------------------------------------
 
 
 def test_a_store_that_is_down_is_an_error_page_and_no_file(proven, alice_memory, settings):
@@ -377,12 +377,11 @@ def test_a_file_that_was_cut_off_does_not_look_complete(proven, alice_memory, su
     plant(superuser, [payload(str(alice_memory.subject), f"canary {number} " + "x" * 200) for number in range(1200)])
     response = proven.post(f"/export/{form}/")
     stream = iter(response.streaming_content)
-    received = next(stream)
+    received = [next(stream)]
     settings.MEMORY_DATABASE_URL = NOWHERE
     with pytest.raises(StoreUnavailable):
-        for piece in stream:
-            received += piece
-    text = received.decode()
+        received.extend(stream)
+    text = b"".join(received).decode()
     assert "canary 0 " in text
     assert re.search(r'"complete"|# complete|Complete: \d', text) is None
     assert "an export was broken off" in caplog.text
