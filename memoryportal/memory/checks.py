@@ -1,5 +1,6 @@
 """What may be searched, stored and attached. Each refusal is a sentence for a person; none repeats the text."""
 
+from datetime import date, datetime
 from typing import Any
 
 from .errors import BadQuery
@@ -9,6 +10,8 @@ MAX_QUERY = 500
 MAX_TEXT = 8000
 MAX_MESSAGES = 50
 MAX_METADATA_KEYS = 20
+MAX_NAME = 128
+MAX_NUMBER = 2**53  # what JSON can hold exactly
 RESERVED = CORE_KEYS | {"id", "attributed_to", "memory_type", "linked_memory_ids"}
 ROLES = {"user", "assistant", "system"}
 
@@ -52,11 +55,13 @@ def check_messages(messages: object) -> list[dict[str, str]]:
 def _check_message(message: object) -> dict[str, str]:
     if not isinstance(message, dict) or not set(message) <= {"role", "content", "name"}:
         raise BadQuery("A message has a role, a content and perhaps a name, nothing else.")
-    if message.get("role") not in ROLES:
+    if not isinstance(message.get("role"), str) or message["role"] not in ROLES:
         raise BadQuery("A message's role is user, assistant or system.")
-    checked = {"role": str(message["role"]), "content": check_text(message.get("content"))}
+    checked = {"role": message["role"], "content": check_text(message.get("content"))}
     if message.get("name") is not None:
-        checked["name"] = _clean(message["name"], "A message's name")[:128]
+        checked["name"] = _clean(message["name"], "A message's name")
+        if len(checked["name"]) > MAX_NAME:
+            raise BadQuery(f"A message's name has at most {MAX_NAME} characters.")
     return checked
 
 
@@ -71,8 +76,28 @@ def check_metadata(metadata: object) -> dict[str, Any] | None:
             raise BadQuery("A metadata key is a short identifier.")
         if key in RESERVED:
             raise BadQuery(f"The metadata key {key!r} is kept by the store and cannot be set.")
-        if not isinstance(value, str | int | float | bool | None):
-            raise BadQuery(f"The metadata value of {key!r} must be a text, a number or a truth value.")
-        if isinstance(value, str) and len(_clean(value, f"The metadata value of {key!r}")) > 1000:
-            raise BadQuery(f"The metadata value of {key!r} is too long.")
+        _check_value(key, value)
     return dict(metadata)
+
+
+def _check_value(key: str, value: object) -> None:
+    if isinstance(value, str):
+        if len(_clean(value, f"The metadata value of {key!r}")) > 1000:
+            raise BadQuery(f"The metadata value of {key!r} is too long.")
+    elif isinstance(value, int | float):
+        if not abs(value) < MAX_NUMBER:  # NaN compares false with everything; JSON knows neither it nor infinity
+            raise BadQuery(f"The metadata value of {key!r} is no number that can be stored.")
+    elif value is not None:
+        raise BadQuery(f"The metadata value of {key!r} must be a text, a number or a truth value.")
+
+
+def check_expires(expires: object) -> date | None:
+    """The last day on which assistants are handed a memory, from a date or a text such as 2026-12-31."""
+    if expires is None:
+        return None
+    if isinstance(expires, date) and not isinstance(expires, datetime):
+        return expires
+    try:
+        return date.fromisoformat(expires)  # type: ignore[arg-type] - refused below
+    except (TypeError, ValueError):
+        raise BadQuery("The day on which a memory expires is a date, such as 2026-12-31.") from None

@@ -1,11 +1,12 @@
 """The one way to a person's memories: an object that cannot exist without a subject."""
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any, Literal
 from uuid import UUID
 
 from . import cursors
-from .checks import check_messages, check_metadata, check_query, check_text
+from .checks import check_expires, check_messages, check_metadata, check_query, check_text
 from .configuration import configuration
 from .embedding import relevance_floor
 from .errors import BadQuery, MemoryChanged, MemoryNotFound
@@ -137,13 +138,13 @@ class ScopedMemory:
         *,
         infer: bool | None = None,
         metadata: dict[str, Any] | None = None,
-        expires: Any = None,
+        expires: date | str | None = None,
     ) -> list[Item]:
         """Remember. `infer` (facts extracted by the LLM) defaults to whether an LLM is configured.
 
         Raises BadQuery, EmbedderUnavailable, WritesPaused, ErasureRunning. Without `infer` all messages or none.
         """
-        checked, extra = check_messages(messages), check_metadata(metadata)
+        checked, extra, expires = check_messages(messages), check_metadata(metadata), check_expires(expires)
         infer = configuration().llm is not None if infer is None else infer
         if infer and configuration().llm is None:
             raise BadQuery("no language model is configured, so nothing can be inferred")

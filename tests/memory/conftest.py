@@ -10,6 +10,7 @@ from psycopg.conninfo import make_conninfo
 from memoryportal.memory import ScopedMemory, SubjectId
 from memoryportal.memory.configuration import configuration
 
+from .model_server import ModelServer, running
 from .planted import TABLES, Superuser
 
 Person = Callable[..., ScopedMemory]
@@ -62,3 +63,10 @@ def memory_room_closed() -> Iterator[None]:
     pool.close_all()
     yield
     pool.close_all()
+
+
+@pytest.fixture
+def model_server() -> Iterator[ModelServer]:
+    """An embedder and a language model that obey, and that nothing is configured to use yet."""
+    with running() as server:
+        yield server
