@@ -1,0 +1,187 @@
+"""Adding, correcting and deleting on the Platform: asked for, waited for, and then read again."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import TYPE_CHECKING, Any, cast
+
+from .. import controls
+from ..errors import (
+    BadQuery,
+    CountMoved,
+    ErasureRunning,
+    MemoryChanged,
+    MemoryNotFound,
+    MemoryRoomError,
+    NotConfirmed,
+)
+from ..pool import fresh_transaction
+from ..rows import Row, version_of
+from ..scope import Filters, Scope
+from ..types import Removed, Residue
+from .platform_client import PlatformClient, moments
+from .platform_rows import AGENT_NOTE, matching
+from .side import SideTables
+
+if TYPE_CHECKING:
+    from .base import Store
+
+
+class ChangesMixin(SideTables):
+    """What changes a project of the Platform."""
+
+    client: PlatformClient
+
+    def own(self, scope: Scope, client: PlatformClient | None = None) -> list[Row]:
+        raise TypeError("a store reads its own rows")
+
+    def get(self, scope: Scope, memory_id: str) -> Row | None:
+        raise TypeError("a store reads its own rows")
+
+    def admit(self, scope: Scope) -> None:
+        """Raise WritesPaused or ErasureRunning. There is no trigger behind it that would have the last word."""
+        controls.require_open(cast("Store", self), scope)
+
+    @contextmanager
+    def _writing(self, scope: Scope) -> Iterator[None]:
+        """Hold what an eraser waits for (controls.drain) while the Platform is asked to write.
+
+        On a connection of its own: the wait for the Platform must not use up the pool.
+        """
+        with fresh_transaction(self.dsn, str(scope.subject)) as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock_shared(%s, hashtext(%s) & 1023)",
+                (controls.LOCK_SPACE, str(scope.subject)),
+            )
+            yield
+
+    # --- adding and correcting -----------------------------------------------------------------------------------
+
+    def add(
+        self, scope: Scope, messages: list[dict[str, str]], infer: bool, metadata: dict[str, Any] | None, expires: Any
+    ) -> list[str]:
+        """Names of speakers are not sent: the Platform's description has no place for them."""
+        sent = [
+            {"role": message["role"], "content": message["content"]}
+            for message in messages
+            if infer or message["role"] != "system"
+        ]
+        values = {"metadata": _noted(scope, metadata), "run_id": scope.run, "expiration_date": _day(expires)}
+        with self._writing(scope):
+            self.admit(scope)
+            # Under the person alone: beside an assistant the Platform would keep parts under the assistant only.
+            results = self.client.add(sent, user_id=str(scope.subject), infer=infer, **values) if sent else []
+        return self._seen(scope, [_id(raw) for raw in results if raw.get("event", "ADD") == "ADD"])
+
+    def _seen(self, scope: Scope, added: list[str]) -> list[str]:
+        """These ids, once all of them can be read as the scope's own."""
+        for _ in moments(self.client.patience.settle, self.client.patience.pause):
+            if len(self.get_many(scope, added)) == len(set(added)):
+                return added
+        raise NotConfirmed("the Platform says that it has stored this, and does not show it")
+
+    def correct(self, scope: Scope, memory_id: str, text: str, version: str) -> None:
+        with self._writing(scope):
+            if any(state == "erasing" for _, state in controls.gate_states(cast("Store", self), scope.subject)):
+                raise ErasureRunning("the memories of this subject are being erased")
+            row = self.get(scope, memory_id)
+            if row is None or not scope.owns(row[1]):
+                raise MemoryNotFound("no such memory")
+            if version_of(row[1]) != version:
+                raise MemoryChanged("the memory was changed meanwhile; nothing was written")
+            self.client.update(memory_id, text)
+        for _ in moments(self.client.patience.settle, self.client.patience.pause):
+            row = self.get(scope, memory_id)
+            if row is not None and row[1]["data"] == text:
+                return
+        raise NotConfirmed("the Platform took the correction, and does not show it")
+
+    # --- deleting ------------------------------------------------------------------------------------------------
+
+    def delete(self, scope: Scope, ids: list[str]) -> Removed:
+        wanted = set(ids)
+        if len(self.get_many(scope, sorted(wanted))) != len(wanted):
+            raise MemoryNotFound("one of these memories is not here; nothing was deleted")
+        return self._removed(scope, wanted)
+
+    def delete_matching(self, scope: Scope, filters: Filters, expected: int) -> Removed:
+        wanted = {row[0] for row in matching(self.own(scope), filters)}
+        if len(wanted) != expected:
+            raise CountMoved(expected, len(wanted))
+        return self._removed(scope, wanted)
+
+    def _removed(self, scope: Scope, wanted: set[str]) -> Removed:
+        """Delete these, all of which are the scope's own, and say so only when they are seen to be gone."""
+        if wanted:
+            self.client.delete(sorted(wanted))
+        left = self._left(lambda: {row[0] for row in self.get_many(scope, sorted(wanted))})
+        if left:
+            raise NotConfirmed(f"the Platform was asked to delete {len(wanted)} memories, and still shows {len(left)}")
+        return Removed({"memories": len(wanted), "entities": 0, "history": 0, "messages": 0})
+
+    def _left(self, read: Callable[[], set[str]]) -> set[str]:
+        """What is still read after waiting for it to go."""
+        left = read()
+        for _ in moments(self.client.patience.settle, self.client.patience.pause) if left else ():
+            left = read()
+            if not left:
+                break
+        return left
+
+    def erase(self, scope: Scope) -> Removed:
+        """All of the scope. A deletion by assistant or conversation would be everybody's: these go by their ids."""
+
+        def ids() -> set[str]:
+            return {row[0] for row in self.own(scope)}
+
+        found, whole = ids(), scope.agent is None and scope.run is None
+        if whole:
+            self.client.delete_user(str(scope.subject))
+            rest = self._left(ids)
+        else:
+            rest = found
+        found |= rest
+        if rest:
+            self.client.delete(sorted(rest))
+            if left := self._left(ids):
+                raise NotConfirmed(f"the Platform was asked to delete everything, and still shows {len(left)} memories")
+        side = {"history": 0, "messages": 0}
+        if whole:
+            with self.open(scope) as cursor:
+                side = self.erase_side(cursor, scope)
+        return Removed({"memories": len(found), "entities": 0, **side})
+
+    def _memories_again(self, scope: Scope) -> Residue:
+        client = self.client.fresh()
+        try:
+            return Residue("memories", len(self.own(scope, client)))
+        except MemoryRoomError as error:
+            return Residue("memories", None, str(error))
+        finally:
+            client.close()
+
+
+def _noted(scope: Scope, metadata: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The metadata with the note of the assistant, which nobody else may set."""
+    if AGENT_NOTE in (metadata or {}):
+        raise BadQuery(f"The metadata key {AGENT_NOTE!r} is kept by the store and cannot be set.")
+    note = {AGENT_NOTE: scope.agent} if scope.agent is not None else {}
+    return {**(metadata or {}), **note} or None
+
+
+def _day(expires: Any) -> str | None:
+    """YYYY-MM-DD. Raises BadQuery."""
+    if expires is None:
+        return None
+    try:
+        return (expires if isinstance(expires, date) else date.fromisoformat(str(expires))).isoformat()[:10]
+    except ValueError:
+        raise BadQuery("The last day of a memory is a date, as in 2030-12-31.") from None
+
+
+def _id(raw: dict[str, Any]) -> str:
+    try:
+        return str(uuid.UUID(str(raw.get("id") or raw.get("memory_id"))))
+    except ValueError:
+        raise NotConfirmed("the Platform has stored something, and does not say under which id") from None
