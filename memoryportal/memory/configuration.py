@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.signals import setting_changed
@@ -18,6 +19,8 @@ from .errors import StoreRefused
 
 PROVEN = ("pgvector",)
 PLATFORM = "platform"
+PLATFORM_HOST = "https://api.mem0.ai"
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 DEFAULT_COLLECTION = "memories"
 OFFLINE_DIMENSIONS = 256
 
@@ -113,13 +116,32 @@ def _embedded_default() -> Configuration:
     )
 
 
+def _platform() -> Configuration:
+    """mem0's hosted Platform. Embedder and LLM are its own; the side tables have names of their own."""
+    host = settings.MEM0_HOST or PLATFORM_HOST
+    parts = urlsplit(host)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        raise StoreRefused("MEM0_HOST must be an https:// address: the key and people's memories travel to it.")
+    addresses = settings.ADDRESSES
+    return Configuration(
+        provider=PLATFORM,
+        collection=PLATFORM,
+        dimensions=0,
+        dsn=settings.MEMORY_DATABASE_URL or addresses.scoped,
+        owner_dsn=settings.MEMORY_OWNER_URL or addresses.owner,
+        embedder={"provider": PLATFORM},
+        llm={"provider": PLATFORM},
+        store={"key": settings.MEM0_API_KEY, "host": host},
+    )
+
+
 @lru_cache(maxsize=1)
 def configuration() -> Configuration:
     """The configuration in force. Raises StoreRefused with a sentence for the operator."""
     if settings.MEM0_CONFIG and settings.MEM0_API_KEY:
         raise StoreRefused("MEM0_CONFIG and MEM0_API_KEY are both set: choose your own store or the hosted Platform.")
     if settings.MEM0_API_KEY:
-        raise StoreRefused("MEM0_API_KEY chooses mem0's hosted Platform, which this version does not support yet.")
+        return _platform()
     return _from_mem0(read_json(settings.MEM0_CONFIG)) if settings.MEM0_CONFIG else _embedded_default()
 
 

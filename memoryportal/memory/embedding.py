@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from django.conf import settings
 
-from .configuration import OFFLINE_DIMENSIONS, configuration
+from .configuration import OFFLINE_DIMENSIONS, PLATFORM, configuration
 from .errors import EmbedderUnavailable
 
 # Similarity below which a memory has nothing to do with the question, measured on the demo's memories with
@@ -106,4 +106,6 @@ def embedder() -> Any:
 
 def relevance_floor() -> float:
     """Below this similarity a search by meaning says "nothing close to that" (setting SEARCH_FLOOR)."""
-    return float(embedder().floor if settings.SEARCH_FLOOR is None else settings.SEARCH_FLOOR)
+    if settings.SEARCH_FLOOR is not None:
+        return float(settings.SEARCH_FLOOR)
+    return OTHER_FLOOR if configuration().provider == PLATFORM else float(embedder().floor)

@@ -37,6 +37,13 @@ class StoreUnavailable(MemoryRoomError):
     """The store could not be reached or did not answer in time. Nothing is known about what it holds."""
 
     status_code = 503
+    retry_after: float | None = None  # seconds, where the store asks for a pause
+
+
+class NotConfirmed(StoreUnavailable):
+    """The store was asked for a change and did not show in time that it was made: it may have happened, or may yet."""
+
+    unconfirmed = True
 
 
 class StoreNotPrepared(StoreUnavailable):

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from ..configuration import Configuration, configuration
+from ..configuration import PLATFORM, Configuration, configuration
 from .base import Store
 from .pgvector import PgvectorStore
 
@@ -18,7 +18,13 @@ def _qdrant(configured: Configuration) -> Store:
     return QdrantStore(configured)
 
 
-_BUILDERS: dict[str, Callable[[Configuration], Store]] = {"pgvector": _pgvector, "qdrant": _qdrant}
+def _platform(configured: Configuration) -> Store:
+    from .platform import PlatformStore
+
+    return PlatformStore(configured)
+
+
+_BUILDERS: dict[str, Callable[[Configuration], Store]] = {"pgvector": _pgvector, "qdrant": _qdrant, PLATFORM: _platform}
 _built: dict[str, Store] = {}
 _lock = threading.Lock()
 
