@@ -1,9 +1,11 @@
 """Rewrite the memory tables, so that the bytes of deleted rows are gone from PostgreSQL's own files too.
 
-VACUUM FULL takes an exclusive lock on each table while it rewrites it: do it at a quiet time. What it cannot reach is the
-write-ahead log (until it is recycled) and backups.
+VACUUM FULL takes an exclusive lock on each table while it rewrites it: do it at a quiet time. It keeps deleted rows
+that a transaction older than the deletion might still see; that is reported, never taken for done. What it cannot reach
+is the write-ahead log (until it is recycled) and backups.
 """
 
+import re
 from dataclasses import dataclass
 
 import psycopg
@@ -25,25 +27,43 @@ class Scrubbed:
 
 
 def scrub(owner_dsn: str | None = None) -> list[Scrubbed]:
-    """Rewrite every memory table as the owner. Raises StoreUnavailable; a skipped table counts as a failure."""
+    """Rewrite every memory table as the owner. Raises StoreUnavailable, also for what was skipped or kept."""
     configured = configuration()
+    said: list[tuple[str, str]] = []  # (severity, detail): a Diagnostic is valid in its handler only
     try:
         with psycopg.connect(owner_dsn or configured.owner_dsn, autocommit=True, connect_timeout=3) as connection:
-            notices: list[str] = []
-            connection.add_notice_handler(lambda diagnostic: notices.append(diagnostic.message_primary or ""))
+            connection.add_notice_handler(
+                lambda d: said.append((d.severity_nonlocalized or "", d.message_detail or ""))
+            )
             done = [_rewrite(connection, Tables(configured.collection).name(suffix)) for suffix in TEXT_COLUMNS]
     except psycopg.Error as error:
         raise StoreUnavailable(
             f"the tables could not be rewritten ({error.sqlstate or type(error).__name__})"
         ) from None
-    if any("skipping" in notice for notice in notices):
-        raise StoreUnavailable("a table was skipped: run this as the owner of the memory tables")
+    _complain(said)
     return done
+
+
+def _complain(said: list[tuple[str, str]]) -> None:
+    if any(severity == "WARNING" for severity, _ in said):
+        raise StoreUnavailable("a table was skipped: run this as the owner of the memory tables")
+    kept = sum(_kept(detail) for _, detail in said)
+    if kept:
+        raise StoreUnavailable(
+            f"{kept} deleted rows had to stay: a transaction that began before they were deleted is still open. "
+            "Run this again when it has ended (pg_stat_activity shows it)"
+        )
+
+
+def _kept(detail: str) -> int:
+    """Deleted rows that VACUUM VERBOSE could not remove: the first number of its detail, in every language."""
+    found = re.search(r"\d+", detail)
+    return int(found[0]) if found else 0
 
 
 def _rewrite(connection: psycopg.Connection[tuple[int]], table: str) -> Scrubbed:
     before = _size(connection, table)
-    connection.execute(sql.SQL("VACUUM (FULL) {}").format(sql.Identifier(table)))
+    connection.execute(sql.SQL("VACUUM (FULL, VERBOSE) {}").format(sql.Identifier(table)))
     return Scrubbed(table, before, _size(connection, table))
 
 
