@@ -13,5 +13,8 @@ if os.environ.get("MEMORYPORTAL_TESTING") != "1":  # a worker process finds both
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright keeps an event loop running in the test's own thread
 
 from memoryportal.settings import *  # noqa: E402, F403
+from memoryportal.settings import STATIC_ROOT  # noqa: E402
+
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns about a folder that is not there
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the real one takes half a second on purpose

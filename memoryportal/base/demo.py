@@ -21,7 +21,6 @@ from .installation import IS_NO_DEMO
 from .names import DATABASE
 
 HOST = "127.0.0.1"
-THREADS = 6
 READY_SECONDS = 60.0
 # Printed when the portal answers. The accounts are made by the rooms' command load_demo.
 WELCOME = """
@@ -54,7 +53,7 @@ def run(data_dir: Path, port: int, say: Say, end_with_parent: bool = False) -> i
                 _refuse_other_database(server)
                 say("Preparing the demo …")
                 _prepare(server)
-                child = web.start(web.granian(HOST, port, workers=1, threads=THREADS), server.child_environment())
+                child = web.start(web.granian(HOST, port, 1, web.sensible_threads()), server.child_environment())
                 try:
                     _wait_until_ready(child, port)
                     say(WELCOME.format(host=HOST, port=port, data_dir=data_dir))
@@ -115,10 +114,10 @@ def _refuse_other_database(server: EmbeddedPostgres) -> None:
 def _prepare(server: EmbeddedPostgres) -> None:
     """Static files beside the rest: they need no database, and the first start should not take long."""
     environment = {**server.child_environment(), "DATA_DIR": str(server.data_dir)}
-    static = web.start(_command("collectstatic", "--noinput", "--verbosity=0"), environment)
+    static = web.start(_command("collectstatic", "--noinput"), environment, quiet=True)
     try:
-        for step in (("migrate", "--verbosity=0", "--noinput"), ("prepare_store", "--verbosity=0"), ("load_demo",)):
-            _finish(web.start(_command(*step), environment), step[0])
+        for step in ("migrate", "prepare_store", "load_demo"):
+            _finish(web.start(_command(step), environment, quiet=True), step)
         _finish(static, "collectstatic")
     finally:
         web.end(static)

@@ -10,7 +10,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -41,19 +42,20 @@ def children_of(house: str) -> list[psutil.Process]:
     return _all(lambda process: process.environ().get(HOUSE) == house)
 
 
-def _outermost(processes: list[psutil.Process]) -> Iterable[psutil.Process]:
+def _signal(processes: list[psutil.Process], how: signal.Signals) -> None:
+    """Signal the outermost of these processes, which end their own children; every one of them for SIGKILL."""
     pids = {process.pid for process in processes}
-    return (process for process in processes if process.ppid() not in pids)
+    for process in processes:
+        try:
+            if how == signal.SIGKILL or process.ppid() not in pids:
+                process.send_signal(how)
+        except psutil.Error:  # ended meanwhile
+            continue
 
 
 def _end(find: Callable[[], list[psutil.Process]], how: signal.Signals, seconds: float) -> bool:
-    """Signal the outermost processes (all of them for SIGKILL); True as soon as none is left."""
-    processes = find()
-    for process in processes if how == signal.SIGKILL else _outermost(processes):
-        try:
-            process.send_signal(how)
-        except psutil.Error:
-            continue
+    """Signal what `find` finds; True as soon as it finds nothing any more."""
+    _signal(find(), how)
     until = time.monotonic() + seconds
     while find():
         if time.monotonic() > until:
@@ -81,7 +83,13 @@ def stop_server(pgdata: Path) -> None:
 
 def leave(data_dir: Path, users_fd: int, house: str) -> None:
     """One user leaves. `users_fd` holds its share of the lock; who can take the lock alone was the last one."""
-    end_children(house)
+    try:
+        end_children(house)
+    finally:
+        _give_back(data_dir, users_fd)
+
+
+def _give_back(data_dir: Path, users_fd: int) -> None:
     with open(data_dir / "postgres.start.lock", "w") as start:
         fcntl.flock(start, fcntl.LOCK_EX)
         try:
@@ -96,7 +104,12 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     while os.read(0, 1024):
         pass
-    leave(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    data_dir = Path(sys.argv[1])
+    try:
+        leave(data_dir, int(sys.argv[2]), sys.argv[3])
+    except Exception:  # nobody reads this process's standard error, and its parent may be gone
+        (data_dir / "guard.log").write_text(traceback.format_exc())
+        raise
 
 
 if __name__ == "__main__":

@@ -20,6 +20,11 @@ class Ended(BaseException):
     """A signal told this process to end. Not an Exception: nobody may take it for trouble and go on."""
 
 
+def sensible_threads() -> int:
+    """Requests at a time for one process: a few wait for the database while one computes."""
+    return min(8, 2 * (os.cpu_count() or 1) + 1)
+
+
 def granian(host: str, port: int, workers: int, threads: int) -> list[str]:
     """The command line of the web process. No access log: paths and queries are about people."""
     options = {
@@ -75,10 +80,20 @@ def ending_on_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def start(command: list[str], environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """Start a child in a session of its own, so that Ctrl-C reaches only us and the order of ending is ours."""
+def start(
+    command: list[str], environment: Mapping[str, str] | None = None, quiet: bool = False
+) -> subprocess.Popen[bytes]:
+    """Start a child in a session of its own, so that Ctrl-C reaches only us and the order of ending is ours.
+
+    `quiet` drops its standard output; what it says about trouble still comes through.
+    """
     return subprocess.Popen(
-        command, env=dict(environment or os.environ), stdin=subprocess.DEVNULL, cwd=PROJECT_DIR, start_new_session=True
+        command,
+        env=dict(environment or os.environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL if quiet else None,
+        cwd=PROJECT_DIR,
+        start_new_session=True,
     )
 
 

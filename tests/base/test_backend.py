@@ -11,8 +11,8 @@ import pytest
 from django.db import DataError, IntegrityError, OperationalError, ProgrammingError, connection, transaction
 
 from memoryportal.base.backend.base import PatientConnection
-from memoryportal.base.deadline import DEADLINE_SECONDS, DeadlineConnection
 from memoryportal.base.databases import embedded_dsn
+from memoryportal.base.deadline import DEADLINE_SECONDS, DeadlineConnection
 from memoryportal.base.models import CachedValue, Installation
 
 CANARY = "canary-0815 lives in Hamburg"

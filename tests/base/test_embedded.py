@@ -3,10 +3,12 @@
 import os
 import signal
 import stat
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -121,6 +123,14 @@ def test_kill_9_of_the_user_ends_server_and_children(data_dir: Path) -> None:
     assert eventually(lambda: not Path(f"/proc/{child_pid}").exists())
     assert eventually(lambda: not Path(f"/proc/{server_pid}").exists())
     assert nothing_runs(data_dir)
+
+
+def test_process_that_ends_meanwhile_does_not_stop_the_guard() -> None:
+    child = subprocess.Popen(["sleep", "0"])
+    process = psutil.Process(child.pid)
+    child.wait()
+    guard._signal([process], signal.SIGTERM)
+    assert not guard.children_of("nobody's house")
 
 
 def test_stale_pid_file_with_a_living_pid_is_not_believed(made: Path) -> None:

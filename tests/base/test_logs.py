@@ -2,7 +2,6 @@
 
 import logging
 import sys
-from collections.abc import Iterator
 from io import StringIO
 
 import psycopg
@@ -14,14 +13,14 @@ CANARY = "canary-2342 was diagnosed"
 
 
 @pytest.fixture
-def log() -> Iterator[tuple[logging.Logger, StringIO]]:
+def log() -> tuple[logging.Logger, StringIO]:
     written = StringIO()
     handler = logging.StreamHandler(written)
     handler.addFilter(ContentFree())
     handler.setFormatter(LineFormatter())
-    logger = logging.Logger("memoryportal.tests.logs")
-    logger.addHandler(handler)
-    yield logger, written
+    logger = logging.getLogger("memoryportal.tests.logs")
+    logger.handlers, logger.propagate = [handler], False
+    return logger, written
 
 
 def fail() -> None:

@@ -139,7 +139,8 @@ def test_command_prints_addresses_that_are_complete(
         assert app.execute("SELECT current_user, current_database()").fetchone() == (APP, dbname)
     with psycopg.connect(superuser) as connection:
         verifiers = connection.execute("SELECT rolpassword FROM pg_authid WHERE rolname = %s", (APP,)).fetchone()
-    assert verifiers and str(verifiers[0]).startswith("SCRAM-SHA-256$")
+    assert verifiers
+    assert str(verifiers[0]).startswith("SCRAM-SHA-256$")
 
 
 def test_command_does_not_repeat_a_bad_address(tmp_path: Path) -> None:

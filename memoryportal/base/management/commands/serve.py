@@ -17,7 +17,9 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", default=os.environ.get("PORT") or "8000")
         parser.add_argument("--workers", type=int, default=max(1, min(4, os.cpu_count() or 1)))
-        parser.add_argument("--threads", type=int, default=8, help="requests at a time, for each worker")
+        parser.add_argument(
+            "--threads", type=int, default=web.sensible_threads(), help="requests at a time, per worker"
+        )
 
     def handle(self, *args: Any, host: str, port: str, workers: int, threads: int, **options: Any) -> None:
         refuse_unsafe_start()
