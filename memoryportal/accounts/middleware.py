@@ -7,13 +7,12 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from memoryportal.memory import ScopedMemory
 
-from .http import is_htmx, login_url, page_path, send_to
+from .http import asks_to_sign_in, is_htmx, login_url, page_path, send_to
 from .models import User
 from .sessions import current_user
 from .stepup import refuse_silent_pass
@@ -37,7 +36,7 @@ class MemoryMiddleware:
             response = self.get_response(request)
         finally:
             timezone.deactivate()
-        return _whole_page_login(request, response)
+        return _with_a_page_to_return_to(request, response)
 
     def process_view(self, request: HttpRequest, *_: Any) -> HttpResponse | None:
         return refuse_silent_pass(request)
@@ -45,7 +44,7 @@ class MemoryMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, NotSignedIn):
             return None
-        return send_to(request, login_url(page_path(request) if is_htmx(request) else _path_to_return_to(request)))
+        return _to_sign_in(request)
 
     def process_template_response(self, request: HttpRequest, response: TemplateResponse) -> TemplateResponse:
         # allauth's sign-in pages put the host there as `site`, which would hide who is responsible (base/context.py).
@@ -65,14 +64,19 @@ def _memory(request: HttpRequest) -> ScopedMemory:
     return ScopedMemory(subject_of(request))
 
 
-def _path_to_return_to(request: HttpRequest) -> str | None:
-    return request.get_full_path() if request.method == "GET" else None
+def _reads(request: HttpRequest) -> bool:
+    return request.method in ("GET", "HEAD")
 
 
-def _whole_page_login(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """An expired session answers htmx with a redirect of the page, so that no login form lands inside a list."""
-    if not is_htmx(request) or response.status_code != 302:
+def _to_sign_in(request: HttpRequest) -> HttpResponse:
+    """To the sign-in, and afterwards to a page: never to the address of a form or a fragment."""
+    is_a_page = _reads(request) and not is_htmx(request)
+    return send_to(request, login_url(request.get_full_path() if is_a_page else page_path(request)))
+
+
+def _with_a_page_to_return_to(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """`login_required` would put the sign-in form inside a list (htmx), or lead back to where only forms go (POST)."""
+    if not asks_to_sign_in(response):
         return response
-    if response.headers["Location"].partition("?")[0] != reverse("account_login"):
-        return response
-    return send_to(request, login_url(page_path(request)))
+    form_with_a_page = not _reads(request) and page_path(request) is not None
+    return _to_sign_in(request) if is_htmx(request) or form_with_a_page else response

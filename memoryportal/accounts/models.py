@@ -94,7 +94,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             raise SubjectIsFixed("the subject of an account never changes")
         if self._state.adding:
             SubjectId(cast(str, subject))
-        if "time_zone" in self.__dict__:
+        if "time_zone" in (kwargs.get("update_fields") or self.__dict__):
             validate_time_zone(self.time_zone)
         super().save(*args, **kwargs)
         self._issued = subject

@@ -1,7 +1,7 @@
 """Time zones by their IANA names, as people choose them."""
 
 from functools import cache
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from django.core.exceptions import ValidationError
 
@@ -18,7 +18,11 @@ def validate_time_zone(name: str) -> None:
 
 
 def zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
+    """The zone, or UTC for one that this machine's database no longer has: nobody is locked out by a rename."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
 
 
 @cache

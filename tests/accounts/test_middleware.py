@@ -7,7 +7,7 @@ from memoryportal.accounts import subjects
 from memoryportal.accounts.models import User
 from memoryportal.memory import SubjectId
 
-from .helpers import HTMX
+from .helpers import HTMX, sign_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.accounts.urls")]
 HERE = "http://testserver"
@@ -66,6 +66,12 @@ def test_times_are_in_the_persons_zone_for_this_request_only(alice: User, alice_
     assert other.get("/test/now/").content == b"UTC"
 
 
+def test_a_zone_that_this_machine_does_not_know_locks_nobody_out(alice: User, client: Client) -> None:
+    User.objects.filter(pk=alice.pk).update(time_zone="Europe/Atlantis")
+    sign_in(client, "alice@example.com")
+    assert client.get("/test/now/").content == b"UTC"
+
+
 # --- an expired session must not put the sign-in form inside a list ---
 
 
@@ -109,3 +115,18 @@ def test_other_redirects_of_htmx_stay_as_they_are(alice_client: Client) -> None:
 def test_a_plain_request_of_an_expired_session_is_redirected(client: Client) -> None:
     answer = client.get("/test/private/")
     assert (answer.status_code, answer.headers["Location"]) == (302, "/accounts/login/?next=/test/private/")
+
+
+def test_a_form_of_an_expired_session_leads_back_to_its_page(client: Client) -> None:
+    """Not to the form's own address, which answers no GET."""
+    answer = client.post("/settings/subject/", headers={"Referer": f"{HERE}/settings/?x=secret"})
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/accounts/login/?next=%2Fsettings%2F")
+    answer = client.post("/settings/subject/", headers={"Referer": "http://evil.example/settings/"})
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/accounts/login/?next=/settings/subject/")
+
+
+def test_giving_up_on_a_sign_in_leads_to_a_fresh_one(client: Client) -> None:
+    answer = client.post(
+        "/accounts/logout/", {"next": "/accounts/login/"}, headers={"Referer": f"{HERE}/accounts/2fa/authenticate/"}
+    )
+    assert answer.headers["Location"] == "/accounts/login/"

@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from memoryportal.accounts.models import User
 
-from .helpers import add_totp, code_now, is_signed_in, links_in, person, sign_in
+from .helpers import add_totp, code_now, is_signed_in, links_in, person, prove, sign_in
 
 pytestmark = pytest.mark.django_db
 NEW_PASSWORD = "another-portal-2"
@@ -84,6 +84,19 @@ def test_signing_up_is_answered_alike_and_makes_no_second_account(alice: User) -
     assert User.objects.filter(email="alice@example.com").count() == 1
     assert User.objects.get(email="alice@example.com").check_password("demo-portal-1")
     assert [message.to for message in mail.outbox] == [["alice@example.com"], ["carol@example.com"]]
+
+
+def test_changing_to_a_taken_address_is_answered_alike(alice: User, bob: User, client: Client) -> None:
+    pages = []
+    for number, address in enumerate(("alice@example.com", "free@example.com")):
+        browser = Client(REMOTE_ADDR=f"192.0.2.{number}")
+        sign_in(browser, "bob@example.com")
+        prove(browser)
+        pages.append(browser.post("/accounts/email/", {"email": address, "action_add": ""}, follow=True))
+    assert pages[0].redirect_chain == pages[1].redirect_chain
+    assert words_of(pages[0].content) == words_of(pages[1].content)
+    assert User.objects.get(pk=alice.pk).email == "alice@example.com"
+    assert User.objects.get(pk=bob.pk).email == "bob@example.com"
 
 
 # --- guessing ---
