@@ -49,10 +49,11 @@ class PlacesMixin(SideTables):
         statement = sql.SQL("SELECT id::text, payload FROM {} WHERE {} ORDER BY payload->>'data', id LIMIT %s")
         with self.open(scope) as cursor:
             rows = cursor.execute(statement.format(self.tables.entities, where.sql), [*where.params, limit]).fetchall()
-        return [_to_entity(row[0], row[1]) for row in rows]
+        return [to_entity(row[0], row[1]) for row in rows]
 
 
-def _to_entity(entity_id: str, payload: dict[str, Any]) -> Entity:
+def to_entity(entity_id: str, payload: dict[str, Any]) -> Entity:
+    """An Entity from a row of mem0's entity collection."""
     links = payload.get("linked_memory_ids")
     return Entity(
         id=entity_id,
