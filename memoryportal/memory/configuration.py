@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from .errors import StoreRefused
 
-PROVEN = ("pgvector",)
+PROVEN = ("pgvector", "qdrant")
 PLATFORM = "platform"
 PLATFORM_HOST = "https://api.mem0.ai"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -79,15 +79,35 @@ def _connection(config: dict[str, Any]) -> str:
     return make_conninfo(**{"dbname": "postgres", **parts})
 
 
+def _check_qdrant(config: dict[str, Any]) -> None:
+    """Refuse a block that mem0 would answer with a folder nobody asked for, and a folder in production."""
+    if config.get("url") or (config.get("host") and config.get("port")):
+        return
+    if config.get("host") or not config.get("path"):
+        raise StoreRefused("MEM0_CONFIG has no address for qdrant: host and port, or url, or (to try it out) path.")
+    if settings.PRODUCTION:
+        raise StoreRefused(
+            "MEM0_CONFIG asks for an embedded Qdrant folder (path). It serves one process and is for trying out (DEBUG, or "
+            "the demo). Run a Qdrant server and give its host and port, or url and api_key."
+        )
+
+
 def _from_mem0(raw: dict[str, Any]) -> Configuration:
     block = raw.get("vector_store") or {}
-    provider = str(block.get("provider") or "qdrant")
+    provider = str(block.get("provider") or "")
+    if not provider:
+        raise StoreRefused(
+            "MEM0_CONFIG names no vector_store. mem0 would use a Qdrant folder under /tmp, where nothing is safe: name the "
+            f"store that your assistants use ({', '.join(PROVEN)}) and its address."
+        )
     if provider not in PROVEN:
         raise StoreRefused(
             f"MEM0_CONFIG asks for the store {provider!r}. Isolation and erasure are proven on: {', '.join(PROVEN)}. "
             "On another store mem0 leaks or keeps rows in ways that nobody has measured, so the portal does not start."
         )
     config = block.get("config") or {}
+    if provider == "qdrant":
+        _check_qdrant(config)
     addresses = settings.ADDRESSES
     own = _connection(config) if provider == "pgvector" else None
     return Configuration(

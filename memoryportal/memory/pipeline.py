@@ -12,7 +12,7 @@ os.environ["MEM0_TELEMETRY"] = "False"  # before the import: mem0 reads it once,
 
 import copy
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,7 @@ class Unit:
     def __init__(self, dsn: str, scope: Scope) -> None:
         self.dsn, self.scope = dsn, scope
         self.cursor: Cursor | None = None
+        self._last: list[Callable[[Cursor], None]] = []
 
     @contextmanager
     def open(self) -> Iterator[Cursor]:
@@ -58,11 +59,24 @@ class Unit:
         """Everything until the end of this block is one transaction: all of it happens, or nothing."""
         with store_errors(), get_pool(self.dsn).connection() as connection, connection.cursor() as cursor:
             bind_subject(cursor, str(self.scope.subject))
-            self.cursor = cursor
+            self.cursor, self._last = cursor, []
             try:
                 yield cursor
+                for action in self._last:
+                    action(cursor)
             finally:
                 self.cursor = None
+
+    def at_the_end(self, action: Callable[[Cursor], None]) -> None:
+        """Do this last, right before the shared transaction is committed; at once where there is none.
+
+        For a store outside PostgreSQL: when its write fails, the transaction has not happened.
+        """
+        if self.cursor is not None:
+            self._last.append(action)
+        else:
+            with self.open() as cursor:
+                action(cursor)
 
 
 class Tied:
@@ -101,7 +115,7 @@ class Pipeline(Memory):  # type: ignore[misc]
         self.api_version = self.config.version
         self.custom_instructions = self.config.custom_instructions
 
-    def bind(self, store: "BoundStore", scope: Scope, filters: Filters | None = None, floor: float = 0.0) -> "Pipeline":
+    def bind(self, store: "BoundStore", scope: Scope, filters: Filters | None = None, floor: float = -1.0) -> "Pipeline":
         """A copy that reads and writes for `scope` only, on `store`. 7 µs: everything heavy is shared."""
         bound = copy.copy(self)
         bound.unit = Unit(store.dsn, scope)

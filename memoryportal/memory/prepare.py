@@ -18,6 +18,7 @@ from .configuration import Configuration, configuration
 from .controls import LOCK_SPACE
 from .errors import StoreUnavailable
 from .names import Tables
+from .stores import build
 from .stores.conditions import CREATED
 
 SQL = Path(__file__).parent / "sql"
@@ -150,8 +151,9 @@ class Preparation:
     def _indexes(self) -> None:
         owner = sql.SQL("((payload->>'user_id'))")
         key = sql.SQL("((payload->>'user_id'), {} DESC, id DESC)").format(CREATED)
-        self._index(self.tables.name(), f"{self.tables.name()}_owner_idx", key)
-        self._index(self.tables.name("entities"), f"{self.tables.name('entities')}_owner_idx", owner)
+        if self.beside:
+            self._index(self.tables.name(), f"{self.tables.name()}_owner_idx", key)
+            self._index(self.tables.name("entities"), f"{self.tables.name('entities')}_owner_idx", owner)
         self._index(
             self.tables.name("history"),
             f"{self.tables.name('history')}_owner_idx",
@@ -266,6 +268,7 @@ def prepare_store(owner_dsn: str | None = None) -> list[str]:
     configured = configuration()
     try:
         with psycopg.connect(owner_dsn or configured.owner_dsn, autocommit=True, connect_timeout=3) as connection:
-            return Preparation(connection, configured).run()
+            done = Preparation(connection, configured).run()
     except psycopg.Error as error:
         raise StoreUnavailable(f"the store could not be prepared: {describe(error)}") from None
+    return done + build(configured).prepare()

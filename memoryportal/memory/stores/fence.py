@@ -1,9 +1,9 @@
 """The gate for stores outside PostgreSQL, where no trigger stands: our own writers ask it, in the same order.
 
-A write happens inside a transaction on the side tables. It takes the gate's shared lock first and reads the gate second;
-whoever shuts the gate commits its row and then waits for the exclusive lock (controls.drain). So a write through the
-portal either saw the shut gate or has ended before anything is erased. Programs that write to the store without the
-portal are not held back: `Abilities.fenced` is False, and says so.
+A write happens inside a transaction on the side tables. It takes the gate's shared lock first and reads the gate
+second; whoever shuts the gate commits its row and then waits for the exclusive lock (controls.drain). So a write
+through the portal either saw the shut gate or has ended before anything is erased. Programs that write to the store
+without the portal are not held back: `Abilities.fenced` is False, and says so.
 """
 
 from psycopg import sql

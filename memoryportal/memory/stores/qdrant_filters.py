@@ -1,0 +1,65 @@
+"""Qdrant filters of a scope and its filters, built from typed values. A caller's filter does not exist here."""
+
+from typing import Any
+
+from qdrant_client import models
+
+from ..rows import parse_time, time_key
+from ..scope import Filters, Order, Scope
+from .conditions import instant
+
+KEYS = ["user_id", "agent_id", "run_id", "created_at", "expiration_date"]
+
+
+def _equal(key: str, value: str) -> models.FieldCondition:
+    return models.FieldCondition(key=key, match=models.MatchValue(value=value))
+
+
+def of(scope: Scope, filters: Filters | None = None) -> models.Filter:
+    """All conditions; every one must hold."""
+    filters = filters or Filters()
+    equal = [("user_id", str(scope.subject))]
+    equal += [("agent_id", name) for name in (scope.agent, filters.agent) if name is not None]
+    equal += [("run_id", name) for name in (scope.run, filters.run) if name is not None]
+    must: list[Any] = [_equal(key, value) for key, value in equal]
+    if filters.since is not None or filters.until is not None:
+        since = None if filters.since is None else parse_time(instant(filters.since, end=False))
+        until = None if filters.until is None else parse_time(instant(filters.until, end=True))
+        must.append(models.FieldCondition(key="created_at", range=models.DatetimeRange(gte=since, lt=until)))
+    return models.Filter(must=must)
+
+
+def one(scope: Scope, memory_id: str) -> models.Filter:
+    """This row, and only while it is the subject's."""
+    return models.Filter(must=[models.HasIdCondition(has_id=[memory_id]), _equal("user_id", str(scope.subject))])
+
+
+def within(payload: dict[str, Any], filters: Filters) -> bool:
+    """Whether a row lies in the filters' dates; a row without a date lies in none."""
+    if filters.since is None and filters.until is None:
+        return True
+    created = utc(time_key(payload))
+    return bool(
+        created
+        and (filters.since is None or created >= utc(instant(filters.since, end=False)))
+        and (filters.until is None or created < utc(instant(filters.until, end=True)))
+    )
+
+
+def utc(time: str) -> str:
+    """The same moment as text that sorts by time, whatever offset it was written with."""
+    moment = parse_time(time)
+    return moment.isoformat(timespec="microseconds") if moment else time
+
+
+def position(row: tuple[Any, dict[str, Any]]) -> tuple[str, str]:
+    """Where a row stands in time order. Without a date it is the oldest."""
+    return utc(time_key(row[1])), str(row[0])
+
+
+def is_beyond(place: tuple[str, str], after: tuple[str, str] | None, order: Order) -> bool:
+    """Whether a place comes after the cursor's."""
+    if after is None:
+        return True
+    mark = (utc(after[0]), after[1])
+    return place < mark if order == "newest" else place > mark

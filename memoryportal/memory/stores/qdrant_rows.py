@@ -1,0 +1,147 @@
+"""Rows of a Qdrant collection: read with the scope's filter and looked at again, written so that nothing comes back.
+
+mem0 corrects a memory with an upsert, and an upsert that comes after a deletion brings the memory back. Here a
+correction is made of operations that a missing row refuses.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+from qdrant_client import models
+
+from ..errors import MemoryChanged, MemoryNotFound, StoreUnavailable
+from ..rows import Row, recheck
+from ..scope import Filters, Scope
+from . import qdrant_filters
+from .bound import BoundStore
+from .qdrant_connection import Connection
+
+BATCH = 1000  # rows in one request; Qdrant Cloud refuses much larger ones
+_SURE = {"wait": True, "ordering": models.WriteOrdering.STRONG}
+_SEEN = ("data", "updated_at", "linked_memory_ids")  # what tells one rewriting from another
+KEYWORDS = "bm25"  # the sparse vector that a plain mem0 with fastembed writes beside the dense one
+
+
+class RowsMixin(BoundStore):
+    """Native operations on one collection at a time."""
+
+    qdrant: Connection
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def scroll(
+        self, collection: str, scope: Scope, filters: Filters | None = None, keys: list[str] | None = None
+    ) -> list[Row]:
+        """All (id, payload) of a scope, by id; with only these keys of the payload where `keys` are given."""
+        return recheck(
+            scope, [(point.id, point.payload or {}) for point in self._points(collection, scope, filters, keys)]
+        )
+
+    def _points(
+        self, collection: str, scope: Scope, filters: Filters | None = None, keys: list[str] | None = None
+    ) -> Iterator[Any]:
+        where, offset = qdrant_filters.of(scope, filters), None
+        while True:
+            points, offset = self.qdrant.call(
+                "scroll",
+                collection_name=collection,
+                scroll_filter=where,
+                limit=10**9 if self.qdrant.embedded else BATCH,  # the embedded client reads all rows for every request
+                offset=offset,
+                with_payload=True if keys is None else keys,
+            )
+            yield from points
+            if offset is None:
+                return
+
+    def records(self, collection: str, scope: Scope, limit: int | None) -> list[Any]:
+        """Rows as the client's own records, which mem0 reads."""
+        points = list(self._points(collection, scope))
+        own = {row[0] for row in recheck(scope, [(point.id, point.payload or {}) for point in points])}
+        return [point for point in points if point.id in own][:limit]
+
+    def owned(self, collection: str, scope: Scope, ids: list[str]) -> list[Any]:
+        """The client's records of those of these ids that are the scope's; a stranger's is left out silently."""
+        found: list[Any] = []
+        for start in range(0, len(ids), BATCH):
+            wanted = ids[start : start + BATCH]
+            found += self.qdrant.call("retrieve", collection_name=collection, ids=wanted, with_payload=True)
+        return [record for record in found if scope.owns(record.payload or {})]
+
+    def nearest(
+        self, collection: str, scope: Scope, vector: list[float], filters: Filters, limit: int, floor: float
+    ) -> list[Any]:
+        """The scope's nearest rows by exact distance, best first, with scores of 0..1."""
+        points = self.qdrant.call(
+            "query_points",
+            collection_name=collection,
+            query=[float(number) for number in vector],
+            query_filter=qdrant_filters.of(scope, filters),
+            # The embedded client knows no other search, and warns that it was told.
+            search_params=None if self.qdrant.embedded else models.SearchParams(exact=True),
+            limit=limit,
+            score_threshold=floor,
+            with_payload=True,
+        ).points
+        for point in points:
+            point.score = min(1.0, max(0.0, float(point.score)))
+        return points  # type: ignore[no-any-return]
+
+    def number_of(self, collection: str, scope: Scope, filters: Filters | None = None, through: Any = None) -> int:
+        """How many rows match, counted exactly."""
+        where = qdrant_filters.of(scope, filters)
+        connection = through or self.qdrant
+        return int(connection.call("count", collection_name=collection, count_filter=where, exact=True).count)
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def insert_rows(self, collection: str, rows: list[tuple[str, Any, dict[str, Any]]]) -> None:
+        points = [models.PointStruct(id=i, vector={"": list(vector)}, payload=payload) for i, vector, payload in rows]
+        self.qdrant.call("upsert", collection_name=collection, points=points, **_SURE)
+
+    def rewrite_row(
+        self, collection: str, scope: Scope, memory_id: str, vector: Any, payload: dict[str, Any] | None
+    ) -> None:
+        """Give an existing row another vector, another payload, or both. MemoryChanged when it is gone."""
+        operations = self._vector_operations(collection, scope, memory_id, vector) if vector is not None else []
+        mine = qdrant_filters.one(scope, memory_id)
+        if payload is not None:
+            overwriting = models.SetPayload(payload=payload, filter=mine)
+            operations.append(models.OverwritePayloadOperation(overwrite_payload=overwriting))
+        try:
+            self.qdrant.call("batch_update_points", collection_name=collection, update_operations=operations, **_SURE)
+            after = self.owned(collection, scope, [memory_id])
+        except MemoryNotFound:
+            after = []
+        if not after or any(
+            (payload or {}).get(key, after[0].payload.get(key)) != after[0].payload.get(key) for key in _SEEN
+        ):
+            raise MemoryChanged("the memory was changed or deleted meanwhile; nothing was written")
+
+    def _vector_operations(self, collection: str, scope: Scope, memory_id: str, vector: Any) -> list[Any]:
+        point = models.PointVectors(id=memory_id, vector={"": [float(number) for number in vector]})
+        operations: list[Any] = [models.UpdateVectorsOperation(update_vectors=models.UpdateVectors(points=[point]))]
+        if KEYWORDS in self._sparse(collection):  # it still says which words the old wording had
+            stale = models.DeleteVectors(filter=qdrant_filters.one(scope, memory_id), vector=[KEYWORDS])
+            operations.append(models.DeleteVectorsOperation(delete_vectors=stale))
+        return operations
+
+    def _sparse(self, collection: str) -> frozenset[str]:
+        """The names of a collection's sparse vectors; they never change."""
+        if collection not in self._sparse_known:
+            params = self.qdrant.call("get_collection", collection_name=collection).config.params
+            self._sparse_known[collection] = frozenset(params.sparse_vectors or {})
+        return self._sparse_known[collection]
+
+    @cached_property
+    def _sparse_known(self) -> dict[str, frozenset[str]]:
+        return {}
+
+    def delete_rows(self, collection: str, scope: Scope, ids: list[str]) -> None:
+        """Delete rows that were read as the scope's, and look whether they are gone. StoreUnavailable when not."""
+        if ids:
+            selector = models.PointIdsList(points=list(ids))
+            self.qdrant.call("delete", collection_name=collection, points_selector=selector, **_SURE)
+            if self.owned(collection, scope, ids):
+                raise StoreUnavailable("the store said that it deleted rows, and still has them")
