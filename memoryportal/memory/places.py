@@ -32,8 +32,8 @@ _STORE = (
     ),
     Place(
         "history",
-        "Earlier wordings",
-        "How each memory read before it was changed",
+        "History",
+        "How each memory was first worded, and every correction of it",
         frozenset(
             f"{{collection}}_history.{column}"
             for column in ("subject", "old_memory", "new_memory", "actor_id", "role", "event")

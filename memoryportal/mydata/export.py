@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from typing import NamedTuple
 
 from django.contrib.auth.decorators import login_required
@@ -56,6 +57,8 @@ FORMATS = {
     ),
 }
 CHUNK = 32 * 1024  # characters: a piece of its own for each memory would cost a write each
+HEAD_START = 4 * 1024 * 1024  # bytes that are made before the first one is sent
+NOT_COMPLETE = "\r\n# NOT COMPLETE: this download was cut off. Take it again.\r\n"
 
 
 @require_safe
@@ -93,15 +96,19 @@ def _confirm(request: PortalRequest) -> HttpResponse:
 def _send(request: PortalRequest, form: str) -> StreamingHttpResponse:
     held = request.memory.held()  # a store that is down answers here, while there can still be an error page
     export = Export(request.memory, held, datetime.now(UTC), request.user.email, timezone.get_current_timezone())
-    return StreamingHttpResponse(
-        _in_chunks(FORMATS[form].write(export)),
-        content_type=FORMATS[form].content_type,
-        headers={"Content-Disposition": f'attachment; filename="memoryportal-{export.day.isoformat()}.{form}"'},
-    )
+    head, rest = _begin(_in_chunks(FORMATS[form].write(export)))
+    response = StreamingHttpResponse(chain(head, rest or ()), content_type=FORMATS[form].content_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="memoryportal-{export.day.isoformat()}.{form}"'
+    if not rest:
+        response.headers["Content-Length"] = str(sum(map(len, head)))
+    return response
 
 
 def _in_chunks(pieces: Iterator[str]) -> Iterator[bytes]:
-    """Larger pieces. When the store fails half-way the connection breaks and the file lacks its last line."""
+    """Larger pieces. A file that the store lets down ends in words, before the error ends the connection.
+
+    The words are needed: a server may close a broken stream as if it were whole.
+    """
     held: list[str] = []
     size = 0
     try:
@@ -113,5 +120,19 @@ def _in_chunks(pieces: Iterator[str]) -> Iterator[bytes]:
                 held, size = [], 0
     except MemoryRoomError as error:
         logger.error("an export was broken off: %s", error)
+        yield f"{''.join(held)}{NOT_COMPLETE}".encode()
         raise
     yield "".join(held).encode()
+
+
+def _begin(pieces: Iterator[bytes]) -> tuple[list[bytes], Iterator[bytes] | None]:
+    """The first HEAD_START bytes or more, and what follows them, if anything does.
+
+    While nothing has been sent, a failure is an error page. So most people get a whole file or none.
+    """
+    head: list[bytes] = []
+    for piece in pieces:
+        head.append(piece)
+        if sum(map(len, head)) >= HEAD_START:
+            return head, pieces
+    return head, None

@@ -1,6 +1,6 @@
 """The export as one page to read. It needs nothing else: no scripts, no pictures, no addresses."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import tzinfo
 from typing import Any
 
@@ -39,13 +39,17 @@ def _pieces(export: Export) -> Iterator[str]:
     for item, versions in with_histories(memory):
         known.add(item.id)
         yield _render("memory", item=item, facts=present.origin(item), wordings=_earlier(item, versions))
-    yield _render("part", title="Noted names", explains="People, places and things that were picked out of memories.")
-    yield from (_render("text", text=entity.text, line=_about_name(entity)) for entity in bulk.entities(memory))
-    yield _render("part", title="Recent messages", explains="The last messages of each conversation, word for word.")
-    yield from (_render("text", text=message.text, line=_about_message(message)) for message in bulk.messages(memory))
-    yield _render("part", title="Wordings of memories that are gone", explains="Left behind by another program.")
-    yield from (_render("text", text=_wording(gone), line=present.moment(gone.at)) for gone in outlived(memory, known))
+    yield from _part("Noted names", ((entity.text, _about_name(entity)) for entity in bulk.entities(memory)))
+    yield from _part("Recent messages", ((message.text, _about_message(message)) for message in bulk.messages(memory)))
+    gone = ((_wording(version), present.moment(version.at)) for version in outlived(memory, known))
+    yield from _part("Wordings of memories that another program deleted", gone)
     yield _render("tail", count=len(known))
+
+
+def _part(title: str, texts: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """A heading and the (text, quiet line) pairs below it; nothing at all when there are none."""
+    for number, (text, line) in enumerate(texts):
+        yield _render("text", title="" if number else title, text=text, line=line)
 
 
 def _earlier(item: Item, versions: list[Version]) -> list[tuple[str, str]]:

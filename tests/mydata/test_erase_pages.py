@@ -70,7 +70,7 @@ def in_state(account, subject, state: State, **steps) -> Erasure:
 def test_the_page_says_what_goes_and_what_stays(alice_client, told):
     response = alice_client.get(ERASE)
     words = reading.words(response)
-    for place in ("vectors that searching needs. 2", "noted from your memories. 1", "before it was changed. 2"):
+    for place in ("vectors that searching needs. 2", "noted from your memories. 1", "correction of it. 2"):
         assert place in words
     for stays in ("Your account here", "already received", "Backups", "overwritten", "manage.py scrub"):
         assert stays in words
@@ -268,7 +268,7 @@ def test_what_could_not_be_erased_is_named(alice, alice_client, told):
     page = alice_client.get(f"/erasure/{erasure.id}/")
     words = reading.words(page)
     assert state_of(page) == "completed-with-exceptions"
-    assert "Erased, except: memories, earlier wordings" in words
+    assert "Erased, except: memories, history" in words
     assert re.search(r"5 entries found, 3 removed\. Read again on [^.]*: 2 entries left\.", words)
     assert re.search(r"Could not be read again on [^.]*: the store did not give a connection in time\.", words)
 

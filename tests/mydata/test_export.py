@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
 from memoryportal.accounts.subjects import link, mark_connected
+from memoryportal.base.names import SCOPED
 from memoryportal.memory import ScopedMemory, StoreUnavailable, SubjectId
 from memoryportal.memory.backdate import Name, Timeline, add_messages, add_names, backdate
 from memoryportal.memory.configuration import configuration
@@ -63,7 +64,7 @@ def rows(text: str) -> list[dict[str, str]]:
 def test_the_page_says_what_is_in_the_files(alice_client, alice_memory):
     remember(alice_memory, "I am vegetarian.", "I live in Hamburg.")
     words = reading.words(alice_client.get("/export/"))
-    assert "2 memories: what assistants remember about you" in words
+    assert "2 memories" in words
     assert "0 recent messages" in words
     for sign in ("Complete: … memories", '"complete": true', "# complete, … memories", "gets an apostrophe in front"):
         assert sign in words
@@ -372,20 +373,53 @@ def test_a_store_that_is_down_is_an_error_page_and_no_file(proven, alice_memory,
     assert proven.get("/export/").status_code == 503
 
 
+@pytest.fixture
+def much(alice_memory, superuser):
+    """More than an export makes before it sends its first byte."""
+    subject = str(alice_memory.subject)
+    plant(superuser, [payload(subject, f"canary {number} " + "x" * 4000) for number in range(1500)])
+
+
 @pytest.mark.parametrize("form", FORMS)
-def test_a_file_that_was_cut_off_does_not_look_complete(proven, alice_memory, superuser, settings, caplog, form):
-    plant(superuser, [payload(str(alice_memory.subject), f"canary {number} " + "x" * 200) for number in range(1200)])
+def test_a_file_that_was_cut_off_does_not_look_complete(proven, much, settings, caplog, form):
     response = proven.post(f"/export/{form}/")
-    stream = iter(response.streaming_content)
-    received = [next(stream)]
+    assert "Content-Length" not in response.headers
+    received: list[bytes] = []
     settings.MEMORY_DATABASE_URL = NOWHERE
     with pytest.raises(StoreUnavailable):
-        received.extend(stream)
+        received.extend(response.streaming_content)
     text = b"".join(received).decode()
     assert "canary 0 " in text
     assert re.search(r'"complete"|# complete|Complete: \d', text) is None
+    assert text.endswith("# NOT COMPLETE: this download was cut off. Take it again.\r\n")
     assert "an export was broken off" in caplog.text
     assert "canary" not in caplog.text
+
+
+@pytest.fixture
+def countable_history(superuser):
+    """The history can be counted, and not read."""
+    table = "memories_history"
+    superuser.execute(f"REVOKE SELECT ON {table} FROM {SCOPED}")
+    superuser.execute(f"GRANT SELECT (subject, memory_id, seq) ON {table} TO {SCOPED}")
+    yield
+    superuser.execute(f"GRANT SELECT ON {table} TO {SCOPED}")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_store_that_fails_before_the_first_byte_is_an_error_page(proven, alice_memory, countable_history, form):
+    alice_memory.add("I am vegetarian.", infer=False)
+    assert alice_memory.held()["history"] == 1
+    response = proven.post(f"/export/{form}/")
+    assert response.status_code == 503
+    assert "Content-Disposition" not in response.headers
+    assert "vegetarian" not in reading.body(response)
+
+
+def test_a_small_file_says_how_long_it_is(proven, alice_memory):
+    remember(alice_memory, "I am vegetarian.")
+    response = proven.post("/export/json/")
+    assert int(response.headers["Content-Length"]) == len(b"".join(response.streaming_content))
 
 
 # --- several ids -----------------------------------------------------------------------------------------------------
