@@ -41,7 +41,7 @@ check: $(DEV)
 	.venv/bin/djade --check --target-version 5.2 $(TEMPLATES)
 	$(AS_TEST) $(RUN) manage.py makemigrations --check --dry-run
 	@echo "manage.py check --deploy, with the settings of .env.example"
-	@set -a; . ./.env.example; SECRET_KEY=$$($(RUN) -c 'import secrets; print(secrets.token_urlsafe(50))'); \
+	@unset MEM0_CONFIG MEM0_API_KEY; set -a; . ./.env.example; SECRET_KEY=$$($(RUN) -c 'import secrets; print(secrets.token_urlsafe(50))'); \
 	$(RUN) manage.py check --deploy --fail-level WARNING
 
 audit: $(DEV)
