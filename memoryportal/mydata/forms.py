@@ -169,7 +169,7 @@ class EditForm(forms.Form):
     """A corrected text. `version` is the wording that the person was shown."""
 
     text = forms.CharField(
-        label="What should it say?",
+        label="New wording",
         required=False,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 6, "dir": "auto"}),

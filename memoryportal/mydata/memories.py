@@ -22,10 +22,8 @@ REGION = "memories"  # the id of the element that htmx swaps
 def show(request: PortalRequest) -> HttpResponse:
     selection = read_selection(request.GET)
     context = _list(request, selection, request.GET.get("after"))
-    if request.htmx.target == REGION:
-        return render(request, "mydata/_results.html", context)
     summary = request.memory.summary(selection.filters)
-    context |= _around(request, selection, summary)
+    context |= _around(selection, summary)
     if not summary.total:
         context["connected"] = is_connected(request.user)
     return render(request, "mydata/list.html", context)
@@ -43,7 +41,7 @@ def search(request: PortalRequest) -> HttpResponse:
     context, status = _results(request, selection, form)
     if in_region:
         return render(request, "mydata/_results.html", context, status=422 if status == 422 else 200)
-    context |= _around(request, selection, request.memory.summary(selection.filters))
+    context |= _around(selection, request.memory.summary(selection.filters))
     return render(request, "mydata/search.html", context | {"search": form}, status=status)
 
 
@@ -85,7 +83,7 @@ def _results(request: PortalRequest, selection: Selection, form: SearchForm) -> 
     return context | {"memories": shown, "results": present.results_sentence(hits)}, 200
 
 
-def _around(request: PortalRequest, selection: Selection, summary: Summary) -> dict[str, Any]:
+def _around(selection: Selection, summary: Summary) -> dict[str, Any]:
     """What stands above the region: the first sentence, the search field, the filter."""
     selection.form.offer(summary)
     return {"summary": summary, "where_from": present.where_from(summary), "search": SearchForm()}

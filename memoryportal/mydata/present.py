@@ -117,7 +117,7 @@ def origin(item: Item) -> list[tuple[str, str]]:
     rows = [
         ("Assistant", item.agent or ""),
         ("Conversation", item.run or ""),
-        ("Who said it", said_by(item.role)),
+        ("Source", f"{said_by(item.role)} it" if item.role in _ROLES else item.role or ""),
         ("Name given with it", item.actor or ""),
         ("First remembered", moment(item.created)),
         ("Last corrected", moment(item.updated) if changed else ""),
@@ -189,7 +189,7 @@ def goes_too(item: Item, versions: list[Version], entities: list[Entity], messag
     names = sum(1 for entity in entities if entity.memory_ids and set(entity.memory_ids) == {item.id})
     told = sum(1 for message in messages if _talk(message) == _talk(item))
     lines = [
-        (before, f"{counted(before, 'earlier wording', 'earlier wordings')} of it"),
+        (before, f"{counted(before, 'earlier wording', 'earlier wordings')}"),
         (names, f"{counted(names, 'name', 'names')} that {'was' if names == 1 else 'were'} noted only from it"),
         (told, f"{counted(told, 'recent message', 'recent messages')} of the same conversation, {_LEARN}"),
     ]

@@ -129,4 +129,11 @@
   });
 
   showSelectAll();
+
+  // htmx notes every page's address, and so its filter, in the browser's storage; nothing here reads it again.
+  try {
+    sessionStorage.removeItem("htmx-current-path-for-history");
+  } catch {
+    // A browser without storage has nothing to forget.
+  }
 })();

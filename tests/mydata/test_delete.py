@@ -30,7 +30,7 @@ def test_the_question_says_exactly_what_goes(alice_client, item):
     response = alice_client.get(f"/memories/{item.id}/delete/")
     assert reading.texts(response) == ["Lives in Faro"]
     words = reading.words(response)
-    assert "2 earlier wordings of it" in words
+    assert "Deleted with it: 2 earlier wordings." in words
     assert "1 name that was noted only from it" in words
     assert "3 recent messages of the same conversation, from which an assistant could learn it again" in words
     assert "It cannot be undone." in words

@@ -40,7 +40,7 @@ def test_the_page_says_where_a_memory_came_from(alice_client, alice_memory):
     for said in (
         "Assistant travel_planner",
         "Conversation lisbon-trip",
-        "Who said it the assistant said",
+        "Source the assistant said it",
         "Name given with it planner-7",
         "First remembered 10 March 2026, 12:00",
         "flight number LH1168",

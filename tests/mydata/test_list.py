@@ -10,18 +10,17 @@ from memoryportal.memory import ScopedMemory, SubjectId, Summary
 from memoryportal.mydata.forms import MOST_OFFERED, FilterForm
 
 from . import reading
-from .reading import REGION
 from .remembered import START, expire, remember
 
 pytestmark = pytest.mark.django_db
 LIST = "/memories/"
 
 
-def walk(client, url: str = LIST, headers=None) -> list[list[str]]:
+def walk(client, url: str = LIST) -> list[list[str]]:
     """The ids of every page from `url` on, by following the links."""
     pages = []
     while url:
-        response = client.get(url, headers=headers or {})
+        response = client.get(url)
         assert response.status_code == 200
         pages.append(reading.ids(response))
         url = reading.older(response)
@@ -44,13 +43,6 @@ def test_the_list_asks_the_anonymous_to_sign_in(client, alice_memory):
     response = client.get(LIST)
     assert response.status_code == 302
     assert response.headers["Location"] == "/accounts/login/?next=/memories/"
-
-
-def test_an_expired_session_sends_the_whole_page_to_the_login(client, alice_memory):
-    remember(alice_memory, "I am vegetarian.")
-    response = client.get(LIST, headers={**REGION, "HX-Current-URL": "http://testserver/memories/"})
-    assert (response.status_code, response.content) == (204, b"")
-    assert response.headers["HX-Redirect"] == "/accounts/login/?next=%2Fmemories%2F"
 
 
 def test_the_list_cannot_be_posted_to(alice_client):
@@ -79,23 +71,6 @@ def test_every_page_says_the_true_total(alice_client, alice_memory):
     first = alice_client.get(LIST)
     assert reading.total(first) == 30
     assert reading.total(alice_client.get(reading.older(first))) == 30
-
-
-def test_htmx_gets_the_region_alone(alice_client, alice_memory):
-    mine = remember(alice_memory, *[f"Thing {n}" for n in range(30)])
-    pages = walk(alice_client, headers=REGION)
-    assert [one for page in pages for one in page] == [item.id for item in reversed(mine)]
-    html = reading.body(alice_client.get(LIST, headers=REGION))
-    assert html.lstrip().startswith('<div id="memories"')
-    assert "<html" not in html
-    assert html.count("data-announce") == 1
-    assert html.count("data-focus-after-swap") == 1
-
-
-def test_another_target_gets_the_whole_page(alice_client, alice_memory):
-    remember(alice_memory, "I am vegetarian.")
-    response = alice_client.get(LIST, headers={"HX-Request": "true", "HX-Target": "main"})
-    assert "<html" in reading.body(response)
 
 
 def test_the_second_page_leads_back_to_the_first(alice_client, alice_memory):
@@ -413,14 +388,6 @@ def test_the_page_costs_the_same_whatever_it_shows(alice_client, alice_memory, b
     tables = ["django_session", "accounts_user", "accounts_subjectlink", "WITH page AS", "WITH own AS"]
     assert len(statements) == len(tables), statements
     assert all(table in statement for table, statement in zip(tables, statements, strict=True))
-
-
-def test_the_region_costs_one_statement_less(alice_client, alice_memory):
-    remember(alice_memory, "Thing")
-    alice_client.get(LIST)
-    with reading.wire() as statements:
-        alice_client.get(LIST, headers=REGION)
-    assert len(statements) == 4
 
 
 def test_a_store_that_is_gone_is_never_an_empty_list(alice_client, alice_memory, settings):
