@@ -54,6 +54,10 @@ class EmbedderUnavailable(MemoryRoomError):
     """The text could not be turned into a vector; search by meaning, adding and correcting need that."""
 
 
+class InferenceFailed(MemoryRoomError):
+    """The language model did not answer, or nothing could be made of what it answered."""
+
+
 class ScopeViolation(MemoryRoomError):
     """A call tried to leave its scope. This is a bug or an attack, never a person's mistake."""
 

@@ -4,11 +4,13 @@ import threading
 from typing import Any
 
 from ..embedding import embedder
+from ..errors import InferenceFailed, MemoryRoomError
 from ..rows import Row, recheck
 from ..scope import Filters, Scope
 from .side import SideTables
 
 _loading = threading.Lock()
+NO_FLOOR = -1.0  # the least similarity there is: mem0 looks for what it knows already among all memories
 
 
 class BoundStore(SideTables):
@@ -23,12 +25,24 @@ class BoundStore(SideTables):
         """mem0's vector store for the collection (suffix "") or its noted names ("entities"), tied to `unit.scope`."""
         raise TypeError("a store binds its own collections")
 
-    def pipeline(self, scope: Scope, filters: Filters | None = None, floor: float = 0.0) -> Any:
+    def pipeline(self, scope: Scope, filters: Filters | None = None, floor: float = NO_FLOOR) -> Any:
         """mem0's Memory for this scope. mem0 is imported here and not before: browsing and erasing never need it."""
         embedder()  # a broken embedder is named before mem0 is even imported
         with _loading:
             from ..pipeline import pipeline
         return pipeline().bind(self, scope, filters, floor)
+
+    def infer(self, scope: Scope, bound: Any, messages: list[dict[str, str]], values: dict[str, Any]) -> Any:
+        """mem0's add with a language model, its failures named. Raises InferenceFailed, or why the gate is shut."""
+        try:
+            return bound.add(messages, infer=True, **values)
+        except MemoryRoomError:
+            raise
+        except Exception as error:  # noqa: BLE001 - every provider raises its own, and most repeat the conversation
+            failed = type(error).__name__
+        # Out here the error has no context: the provider's words stay behind.
+        self.admit(scope)  # a gate that was shut while the model was thinking is why mem0 could write nothing
+        raise InferenceFailed(f"nothing could be remembered with the language model ({failed})")
 
     def by_meaning(
         self, scope: Scope, words: str, filters: Filters, limit: int, floor: float

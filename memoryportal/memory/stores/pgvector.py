@@ -8,7 +8,6 @@ from typing import Any
 
 from psycopg import sql
 
-from .. import controls
 from ..names import Tables
 from ..pool import Cursor
 from ..rows import Row, parse_time
@@ -95,10 +94,6 @@ class PgvectorStore(PlacesMixin, PipelineMixin):
         statement = sql.SQL("SELECT id, payload FROM {} WHERE {}").format(self.tables.memories, where.sql)
         with self.open(scope) as cursor:
             return cursor.execute(statement, where.params).fetchall()
-
-    def admit(self, scope: Scope) -> None:
-        """Raise WritesPaused or ErasureRunning before any embedder or LLM is asked. The trigger has the last word."""
-        controls.require_open(self, scope)
 
     def by_word(self, scope: Scope, words: list[str], filters: Filters, limit: int) -> list[Row]:
         where = conditions.of(scope, filters)

@@ -23,13 +23,13 @@ class PipelineMixin(RemovalMixin, BoundStore):
         self, scope: Scope, messages: list[dict[str, str]], infer: bool, metadata: dict[str, Any] | None, expires: Any
     ) -> list[str]:
         bound = self.pipeline(scope)
-        values = {"infer": infer, "metadata": metadata, "expiration_date": expires, **scope.mem0_ids()}
+        values = {"metadata": metadata, "expiration_date": expires, **scope.mem0_ids()}
         if infer:  # an LLM is asked in between: no transaction is held open meanwhile
-            result = bound.add(messages, **values)
+            result = self.infer(scope, bound, messages, values)
         else:
             bound.prepared([message["content"] for message in messages if message["role"] != "system"], "add")
             with bound.unit.shared():
-                result = bound.add(messages, **values)
+                result = bound.add(messages, infer=False, **values)
         return [entry["id"] for entry in result["results"]]
 
     def correct(self, scope: Scope, memory_id: str, text: str, version: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from psycopg import sql
 
+from .. import controls
 from ..errors import MemoryRoomError
 from ..names import Tables
 from ..pool import Cursor, fresh_transaction, transaction
@@ -28,6 +29,10 @@ class SideTables:
     def open(self, scope: Scope) -> AbstractContextManager[Cursor]:
         """A transaction bound to the scope's subject."""
         return transaction(self.dsn, str(scope.subject))
+
+    def admit(self, scope: Scope) -> None:
+        """Raise WritesPaused or ErasureRunning before any embedder or LLM is asked. The trigger has the last word."""
+        controls.require_open(self, scope)
 
     def get_many(self, scope: Scope, ids: list[str]) -> list[Row]:
         raise TypeError("a store reads its own rows")
