@@ -39,6 +39,7 @@ class Fault:
     body: bytes = b'{"detail": "a text of the Platform that nobody should repeat"}'
     hang: bool = False
     after: bool = False
+    skip: int = 0  # so many fitting requests are let through first
 
 
 class Platform:
@@ -93,9 +94,13 @@ class Platform:
     def _fault(self, method: str, target: str) -> Fault | None:
         with self._lock:
             for fault in self._faults:
-                if fault.part in target and fault.method in (None, method) and fault.times > 0:
-                    fault.times -= 1
-                    return fault
+                if fault.part not in target or fault.method not in (None, method) or fault.times <= 0:
+                    continue
+                if fault.skip > 0:
+                    fault.skip -= 1
+                    continue
+                fault.times -= 1
+                return fault
         return None
 
     def _stumble(self, fault: Fault) -> tuple[int, bytes, Mapping[str, str]]:

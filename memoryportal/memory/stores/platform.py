@@ -133,7 +133,7 @@ class PlatformStore(ChangesMixin):
         with self.open(scope) as cursor:
             row = cursor.execute(whole, [value for _, values in counts.values() for value in values]).fetchone()
         beside = dict(zip(counts, row or (), strict=True))
-        return {"memories": len(self.own(scope)), "entities": 0, **beside}
+        return {"memories": len(self.own(scope)), **beside}
 
     def residue(self, scope: Scope) -> list[Residue]:
         """The Platform's memories on new connections, and the side tables. Noted names cannot be read: see limits."""

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
 from .. import controls
@@ -20,8 +21,9 @@ from ..pool import fresh_transaction
 from ..rows import Row, version_of
 from ..scope import Filters, Scope
 from ..types import Removed, Residue
+from . import fence
 from .platform_client import PlatformClient, moments
-from .platform_rows import AGENT_NOTE, matching
+from .platform_rows import NOTES, matching
 from .side import SideTables
 
 if TYPE_CHECKING:
@@ -44,16 +46,18 @@ class ChangesMixin(SideTables):
         controls.require_open(cast("Store", self), scope)
 
     @contextmanager
-    def _writing(self, scope: Scope) -> Iterator[None]:
-        """Hold what an eraser waits for (controls.drain) while the Platform is asked to write.
+    def _writing(self, scope: Scope, *, alone: bool) -> Iterator[None]:
+        """Hold what an eraser waits for (controls.drain) while the Platform is asked, and what other changes wait for.
 
-        On a connection of its own: the wait for the Platform must not use up the pool.
+        On a connection of its own: waiting for the Platform must not use up the pool.
         """
         with fresh_transaction(self.dsn, str(scope.subject)) as cursor:
+            subject = str(scope.subject)
             cursor.execute(
-                "SELECT pg_advisory_xact_lock_shared(%s, hashtext(%s) & 1023)",
-                (controls.LOCK_SPACE, str(scope.subject)),
+                "SELECT pg_advisory_xact_lock_shared(%s, hashtext(%s) & 1023)", (controls.LOCK_SPACE, subject)
             )
+            if alone:
+                fence.alone(cursor, scope)
             yield
 
     # --- adding and correcting -----------------------------------------------------------------------------------
@@ -61,18 +65,24 @@ class ChangesMixin(SideTables):
     def add(
         self, scope: Scope, messages: list[dict[str, str]], infer: bool, metadata: dict[str, Any] | None, expires: Any
     ) -> list[str]:
-        """Names of speakers are not sent: the Platform's description has no place for them."""
-        sent = [
-            {"role": message["role"], "content": message["content"]}
-            for message in messages
-            if infer or message["role"] != "system"
-        ]
-        values = {"metadata": _noted(scope, metadata), "run_id": scope.run, "expiration_date": _day(expires)}
-        with self._writing(scope):
+        """What the Platform makes of the messages; without `infer` each one as it is, but for those of the system."""
+        if reserved := NOTES.keys() & (metadata or {}):
+            raise BadQuery(f"The metadata key {min(reserved)!r} is kept by the store and cannot be set.")
+        values = {"infer": infer, "run_id": scope.run, "expiration_date": _day(expires)}
+        added: list[str] = []
+        with self._writing(scope, alone=False):
             self.admit(scope)
-            # Under the person alone: beside an assistant the Platform would keep parts under the assistant only.
-            results = self.client.add(sent, user_id=str(scope.subject), infer=infer, **values) if sent else []
-        return self._seen(scope, [_id(raw) for raw in results if raw.get("event", "ADD") == "ADD"])
+            for notes, sent in _requests(scope, messages, infer):
+                try:
+                    # Under the person alone: with an assistant beside, parts would be kept under the assistant only.
+                    results = self.client.add(
+                        sent, user_id=str(scope.subject), metadata={**(metadata or {}), **notes} or None, **values
+                    )
+                except MemoryRoomError:
+                    self.client.delete(added)  # all messages or none
+                    raise
+                added += [_id(raw) for raw in results if raw.get("event", "ADD") == "ADD"]
+        return self._seen(scope, added)
 
     def _seen(self, scope: Scope, added: list[str]) -> list[str]:
         """These ids, once all of them can be read as the scope's own."""
@@ -82,7 +92,7 @@ class ChangesMixin(SideTables):
         raise NotConfirmed("the Platform says that it has stored this, and does not show it")
 
     def correct(self, scope: Scope, memory_id: str, text: str, version: str) -> None:
-        with self._writing(scope):
+        with self._writing(scope, alone=True):
             if any(state == "erasing" for _, state in controls.gate_states(cast("Store", self), scope.subject)):
                 raise ErasureRunning("the memories of this subject are being erased")
             row = self.get(scope, memory_id)
@@ -91,6 +101,10 @@ class ChangesMixin(SideTables):
             if version_of(row[1]) != version:
                 raise MemoryChanged("the memory was changed meanwhile; nothing was written")
             self.client.update(memory_id, text)
+            self._reads(scope, memory_id, text)
+
+    def _reads(self, scope: Scope, memory_id: str, text: str) -> None:
+        """Wait until a memory has this wording."""
         for _ in moments(self.client.patience.settle, self.client.patience.pause):
             row = self.get(scope, memory_id)
             if row is not None and row[1]["data"] == text:
@@ -101,15 +115,17 @@ class ChangesMixin(SideTables):
 
     def delete(self, scope: Scope, ids: list[str]) -> Removed:
         wanted = set(ids)
-        if len(self.get_many(scope, sorted(wanted))) != len(wanted):
-            raise MemoryNotFound("one of these memories is not here; nothing was deleted")
-        return self._removed(scope, wanted)
+        with self._writing(scope, alone=True):
+            if len(self.get_many(scope, sorted(wanted))) != len(wanted):
+                raise MemoryNotFound("no such memory")
+            return self._removed(scope, wanted)
 
     def delete_matching(self, scope: Scope, filters: Filters, expected: int) -> Removed:
-        wanted = {row[0] for row in matching(self.own(scope), filters)}
-        if len(wanted) != expected:
-            raise CountMoved(expected, len(wanted))
-        return self._removed(scope, wanted)
+        with self._writing(scope, alone=True):
+            wanted = {row[0] for row in matching(self.own(scope), filters)}
+            if len(wanted) != expected:
+                raise CountMoved(expected, len(wanted))
+            return self._removed(scope, wanted)
 
     def _removed(self, scope: Scope, wanted: set[str]) -> Removed:
         """Delete these, all of which are the scope's own, and say so only when they are seen to be gone."""
@@ -162,12 +178,22 @@ class ChangesMixin(SideTables):
             client.close()
 
 
-def _noted(scope: Scope, metadata: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The metadata with the note of the assistant, which nobody else may set."""
-    if AGENT_NOTE in (metadata or {}):
-        raise BadQuery(f"The metadata key {AGENT_NOTE!r} is kept by the store and cannot be set.")
-    note = {AGENT_NOTE: scope.agent} if scope.agent is not None else {}
-    return {**(metadata or {}), **note} or None
+def _requests(
+    scope: Scope, messages: list[dict[str, str]], infer: bool
+) -> Iterator[tuple[dict[str, str], list[dict[str, str]]]]:
+    """(notes, messages) of each request. Who spoke is noted with the row, so each speaker's turn is one request.
+
+    Names of speakers are not sent beside the messages: the Platform's description has no place for them.
+    """
+
+    def speaker(message: dict[str, str]) -> dict[str, str | None]:
+        told = {} if infer else {"memoryportal_role": message["role"], "memoryportal_name": message.get("name")}
+        return {"memoryportal_agent": scope.agent, **told}
+
+    kept = [message for message in messages if infer or message["role"] != "system"]
+    for notes, turn in groupby(kept, speaker):
+        sent = [{"role": message["role"], "content": message["content"]} for message in turn]
+        yield {note: value for note, value in notes.items() if value is not None}, sent
 
 
 def _day(expires: Any) -> str | None:

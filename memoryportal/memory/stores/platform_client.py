@@ -108,16 +108,16 @@ class PlatformClient:
     def _read_through(self, filters: Raw, ends: float) -> tuple[dict[str, Raw], int]:
         """(rows by id, the number that the Platform announced; -1 when its pages did not fit together)."""
         rows: dict[str, Raw] = {}
-        seen = 0
+        counts, seen = set(), 0
         for number in range(1, MAX_PAGES + 1):
             answer = self._ask("get_all", filters=filters, show_expired=True, page=number, page_size=PAGE_SIZE)
-            results, count = _field(answer, "results", list), _field(answer, "count", int)
+            results = _field(answer, "results", list)
+            counts.add(_field(answer, "count", int))
             rows.update({str(_field(raw, "id", str)): raw for raw in results})
             seen += len(results)
-            if not answer.get("next"):
-                return rows, count if len(rows) == seen else -1
-            if not results:
-                return rows, -1
+            if not results or not answer.get("next"):
+                # A row that went or came meanwhile has moved the others from page to page.
+                return rows, max(counts) if len(counts) == 1 and len(rows) == seen and not answer.get("next") else -1
             if time.monotonic() > ends:
                 raise StoreUnavailable("the Platform's list takes too long to read")
         raise StoreUnavailable(f"the Platform holds more than {MAX_PAGES * PAGE_SIZE} memories for this person")

@@ -11,9 +11,9 @@ from ..scope import Filters, Order, Scope
 from ..types import Summary, Version
 from .conditions import instant
 
-# The Platform keeps a fact under a user or under an assistant, never under both. What the portal adds is kept under the
-# user, and this note says which assistant it came from.
-AGENT_NOTE = "memoryportal_agent"
+# The Platform keeps a fact under a user or under an assistant, never under both, and does not say who spoke. What the
+# portal adds is kept under the user, and these notes in its metadata say the rest.
+NOTES = {"memoryportal_agent": "agent_id", "memoryportal_role": "role", "memoryportal_name": "actor_id"}
 _KEPT = ("app_id", "categories", "replaced_by", "synthesized", "lifecycle_state")
 
 
@@ -33,11 +33,13 @@ def to_row(raw: dict[str, Any]) -> Row:
     """(id, payload) in mem0's own keys. Metadata never gets at them: it is written by whoever has a key."""
     given = raw.get("metadata")
     metadata = given if isinstance(given, dict) else {}
-    payload = {key: value for key, value in metadata.items() if key not in CORE_KEYS and key != AGENT_NOTE}
+    noted = {column: _name(metadata.get(note)) for note, column in NOTES.items()}
+    payload = {key: value for key, value in metadata.items() if key not in CORE_KEYS and key not in NOTES}
     payload |= {key: raw[key] for key in _KEPT if raw.get(key)}
     payload |= {
         "user_id": raw.get("user_id"),
-        "agent_id": _name(raw.get("agent_id")) or _name(metadata.get(AGENT_NOTE)),
+        **noted,
+        "agent_id": _name(raw.get("agent_id")) or noted["agent_id"],
         "run_id": _name(raw.get("session_id")) or _name(raw.get("run_id")),
         "data": raw.get("memory"),
         "created_at": _utc(raw.get("created_at")),
