@@ -1,0 +1,305 @@
+"""The gate: a pause and an erasure hold against everybody who writes, unmodified mem0 in other processes included."""
+
+import json
+import multiprocessing
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from memoryportal.memory import ErasureRunning, MemoryRoomError, ScopedMemory, StoreUnavailable, WritesPaused, controls
+from memoryportal.memory.configuration import configuration
+from memoryportal.memory.stores import current_store
+
+from .conftest import superuser_dsn
+from .planted import SOMEWHERE, Superuser, payload, plant, plant_entity, plant_history, plant_message, stored
+
+
+@contextmanager
+def _shut(memory: ScopedMemory, state: controls.State, agent: str = "") -> Iterator[None]:
+    controls.shut(current_store(), memory.subject, state, agent)
+    try:
+        yield
+    finally:
+        controls.reopen(current_store(), memory.subject, state, agent)
+
+
+def _writes(superuser: Superuser, subject: str, memory_id: str, entity_id: str, agent: str | None) -> dict[str, Any]:
+    """Each kind of write that reaches the tables, by whoever it is."""
+    more = {"agent_id": agent} if agent else {}
+    return {
+        "insert memories": lambda: plant(superuser, [payload(subject, "new", **more)]),
+        "insert memories_entities": lambda: plant_entity(superuser, subject, "new", [], **more),
+        "insert memories_messages": lambda: plant_message(superuser, subject, "new", agent),
+        "insert memories_history": lambda: plant_history(superuser, subject, memory_id, None, "new"),
+        "update memories": lambda: _touch(superuser, "memories", "id", memory_id),
+        "update memories_entities": lambda: _touch(superuser, "memories_entities", "id", entity_id),
+        "update memories_messages": lambda: _touch(superuser, "memories_messages", "subject", subject),
+        "update memories_history": lambda: _touch(superuser, "memories_history", "subject", subject),
+    }
+
+
+def _touch(superuser: Superuser, table: str, column: str, value: str) -> None:
+    superuser.execute(f"UPDATE {table} SET {column} = {column} WHERE {column} = %s", (value,))
+
+
+def _refused(writes: dict[str, Callable[[], Any]]) -> dict[str, str]:
+    """The writes that were refused, and with what."""
+    refused = {}
+    for name, write in writes.items():
+        try:
+            write()
+        except psycopg.Error as error:
+            refused[name] = str(error.sqlstate)
+    return refused
+
+
+def _fill(superuser: Superuser, owner: ScopedMemory, agent: str | None = None) -> tuple[str, str]:
+    (memory_id,) = plant(superuser, [payload(owner.subject, "I drink tea", **({"agent_id": agent} if agent else {}))])
+    plant_message(superuser, owner.subject, "said", agent)
+    plant_history(superuser, owner.subject, memory_id, None, "I drink tea")
+    return memory_id, plant_entity(superuser, owner.subject, "Miriam", [memory_id])
+
+
+INSERTS = {f"insert {table}" for table in ("memories", "memories_entities", "memories_messages")}
+
+
+@pytest.mark.parametrize("agent", [None, "cook"])
+def test_what_a_pause_refuses(superuser: Superuser, alice: ScopedMemory, bob: ScopedMemory, agent: str | None) -> None:
+    ids = {owner: _fill(superuser, owner, agent) for owner in (alice, bob)}
+    with _shut(alice, "paused"):
+        refused = _refused(_writes(superuser, alice.subject, *ids[alice], agent))
+        assert refused == dict.fromkeys(INSERTS, "MP001")
+        assert _refused(_writes(superuser, bob.subject, *ids[bob], agent)) == {}
+    assert _refused(_writes(superuser, alice.subject, *ids[alice], agent)) == {}
+
+
+@pytest.mark.parametrize("agent", [None, "cook"])
+def test_what_an_erasure_refuses(
+    superuser: Superuser, alice: ScopedMemory, bob: ScopedMemory, agent: str | None
+) -> None:
+    ids = {owner: _fill(superuser, owner, agent) for owner in (alice, bob)}
+    before = stored(superuser, alice.subject)
+    with _shut(alice, "erasing"):
+        writes = _writes(superuser, alice.subject, *ids[alice], agent)
+        assert _refused(writes) == dict.fromkeys(writes, "MP002")
+        assert _refused(_writes(superuser, bob.subject, *ids[bob], agent)) == {}
+    assert stored(superuser, alice.subject) == before
+    assert _refused(_writes(superuser, alice.subject, *ids[alice], agent)) == {}
+
+
+def test_a_pause_of_one_assistant_lets_the_others_write(superuser: Superuser, alice: ScopedMemory) -> None:
+    cook, planner = (ScopedMemory(alice.subject, agent=agent) for agent in ("cook", "planner"))
+    with _shut(alice, "paused", "cook"):
+        with pytest.raises(WritesPaused):
+            cook.add("I drink tea")
+        with pytest.raises(psycopg.Error) as refusal:
+            plant(superuser, [payload(alice.subject, "I drink tea", agent_id="cook", run_id="r1")])
+        assert refusal.value.sqlstate == "MP001"
+        for free in (
+            planner,
+            alice,
+            ScopedMemory(alice.subject, agent="cook2"),
+            ScopedMemory(alice.subject, agent="coo"),
+        ):
+            assert free.add("I drink coffee")[0].text == "I drink coffee"
+        with pytest.raises(psycopg.Error):
+            plant_message(superuser, alice.subject, "x", "cook")
+    assert cook.add("I drink tea")[0].agent == "cook"
+
+
+def test_the_person_corrects_purges_and_deletes_during_a_pause(superuser: Superuser, alice: ScopedMemory) -> None:
+    item = alice.add("secret wording")[0]
+    with _shut(alice, "paused"):
+        assert alice.update(item.id, "I drink coffee").text == "I drink coffee"
+        assert [version.event for version in alice.history(item.id)] == ["ADD", "UPDATE"]
+        alice.purge_version(item.id, alice.history(item.id)[0].seq)
+        with pytest.raises(WritesPaused):
+            alice.add("I drink mate")
+        assert alice.delete(item.id).counts == {"memories": 1, "entities": 0, "history": 2, "messages": 0}
+        assert alice.erase().memories == 0
+
+
+def test_the_person_can_only_read_during_an_erasure(superuser: Superuser, alice: ScopedMemory) -> None:
+    item = alice.add("I drink tea")[0]
+    seq = alice.update(item.id, "I drink coffee") and alice.history(item.id)[0].seq
+    with _shut(alice, "erasing"):
+        before = stored(superuser)
+        for change in (
+            lambda: alice.add("I drink mate"),
+            lambda: alice.update(item.id, "I drink mate"),
+            lambda: alice.purge_version(item.id, seq),
+        ):
+            with pytest.raises(ErasureRunning):
+                change()
+        assert stored(superuser) == before
+        assert alice.page().total == 1
+        assert alice.erase().memories == 1
+
+
+def test_an_erasure_that_ends_leaves_the_pause_standing(alice: ScopedMemory) -> None:
+    store = current_store()
+    for state in ("paused", "erasing", "erasing"):
+        controls.shut(store, alice.subject, state)  # type: ignore[arg-type]
+    assert controls.gate_states(store, alice.subject) == {("", "paused"), ("", "erasing")}
+    with pytest.raises(ErasureRunning):
+        alice.add("x")
+    controls.reopen(store, alice.subject, "erasing")
+    with pytest.raises(WritesPaused):
+        alice.add("x")
+    controls.reopen(store, alice.subject, "paused")
+    controls.reopen(store, alice.subject, "paused")
+    assert alice.add("x")
+
+
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+@pytest.mark.parametrize("table", ["memories", "memories_entities", "memories_messages", "memories_history"])
+def test_an_old_view_of_the_gate_is_refused(superuser: Superuser, alice: ScopedMemory, level: str, table: str) -> None:
+    """A transaction that began before the gate was shut would go on seeing it open."""
+    memory_id, _ = _fill(superuser, alice)
+    before = stored(superuser)
+    columns = {
+        "memories": ("id, payload", (uuid.uuid4(), json.dumps(payload(alice.subject, "late")))),
+        "memories_entities": ("id, payload", (uuid.uuid4(), json.dumps(payload(alice.subject, "late")))),
+        "memories_messages": ("subject, content", (alice.subject, "late")),
+        "memories_history": ("subject, memory_id, event", (alice.subject, memory_id, "ADD")),
+    }
+    names, values = columns[table]
+    with psycopg.connect(superuser_dsn()) as writer:
+        writer.execute(f"SET TRANSACTION ISOLATION LEVEL {level}")
+        with pytest.raises(psycopg.Error) as refusal:
+            writer.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join(['%s'] * len(values))})", values)
+    assert refusal.value.sqlstate == "MP004"
+    assert stored(superuser) == before
+
+
+def test_shutting_waits_for_a_writer_that_was_before(superuser: Superuser, alice: ScopedMemory) -> None:
+    with psycopg.connect(superuser_dsn()) as writer:
+        plant(writer, [payload(alice.subject, "early")])
+        until = time.monotonic() + 0.3
+        threading.Timer(0.3, writer.commit).start()
+        controls.shut(current_store(), alice.subject, "erasing")
+        assert time.monotonic() >= until
+        assert alice.erase().memories == 1
+        controls.reopen(current_store(), alice.subject, "erasing")
+
+
+def test_a_writer_that_never_ends_delays_the_erasure_and_the_gate_stays_shut(
+    superuser: Superuser, alice: ScopedMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controls, "DRAIN_SECONDS", 0.3)
+    with psycopg.connect(superuser_dsn()) as writer:
+        plant(writer, [payload(alice.subject, "early")])
+        with pytest.raises(StoreUnavailable):
+            controls.shut(current_store(), alice.subject, "erasing")
+        with pytest.raises(ErasureRunning):
+            alice.add("late")
+        writer.rollback()
+    controls.shut(current_store(), alice.subject, "erasing")  # asked again
+    assert controls.drain(current_store(), alice.subject) < 0.3
+
+
+def test_many_subjects_use_few_locks(superuser: Superuser) -> None:
+    """One lock for each subject runs out of shared memory at some ten thousand rows in one transaction."""
+    with psycopg.connect(superuser_dsn()) as writer:
+        plant(writer, [payload(f"subject{n}", "x") for n in range(3000)])
+        row = writer.execute(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+        ).fetchone()
+        writer.rollback()
+    assert row is not None
+    assert 100 < row[0] <= 1024
+
+
+# --- other processes -------------------------------------------------------------------------------------------------
+
+
+def _write_for_ever(dsn: str, subject: str, ready: Any, enough: Any) -> None:
+    """An assistant's process: unmodified mem0 that adds, and goes on when it is refused."""
+    from mem0.vector_stores.pgvector import PGVector
+
+    options = f"-c memoryportal.subject={subject}"
+    tables = [
+        PGVector("", name, 256, "", "", "", "", False, False, connection_string=make_conninfo(dsn, options=options))
+        for name in ("memories", "memories_entities")
+    ]
+    for table in tables:
+        table._collection_ensured = True
+    with psycopg.connect(make_conninfo(dsn, options=options), autocommit=True) as side:
+        while not enough.is_set():
+            for table in tables:
+                try:
+                    table.insert([SOMEWHERE] * 3, [payload(subject, "late")] * 3, [str(uuid.uuid4()) for _ in range(3)])
+                    ready.set()
+                except psycopg.Error as error:
+                    if error.sqlstate != "MP002":
+                        raise
+            try:
+                side.execute("INSERT INTO memories_messages (subject, content) VALUES (%s, 'late')", (subject,))
+                side.execute(
+                    "INSERT INTO memories_history (subject, memory_id, event) VALUES (%s, gen_random_uuid(), 'ADD')",
+                    (subject,),
+                )
+            except psycopg.Error as error:
+                if error.sqlstate != "MP002":
+                    raise
+    for table in tables:
+        table.connection_pool.close()
+
+
+def test_four_writing_processes_leave_nothing_behind_an_erasure(superuser: Superuser, alice: ScopedMemory) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    enough, ready = spawn.Event(), [spawn.Event() for _ in range(4)]
+    writers = [
+        spawn.Process(
+            target=_write_for_ever, args=(configuration().dsn, str(alice.subject), event, enough), daemon=True
+        )
+        for event in ready
+    ]
+    for writer in writers:
+        writer.start()
+    try:
+        assert all(event.wait(60) for event in ready)
+        erased = [_erase_once(superuser, alice) for _ in range(15)]
+    finally:
+        enough.set()
+        for writer in writers:
+            writer.join(20)
+    assert all(count > 0 for count in erased)  # there was something to erase each time
+    assert [writer.exitcode for writer in writers] == [0] * 4
+
+
+def _erase_once(superuser: Superuser, memory: ScopedMemory) -> int:
+    """Shut, empty, look again as somebody whom no policy binds, and let the writers go on for a while."""
+    with _shut(memory, "erasing"):
+        removed = memory.erase().memories
+        for _ in range(3):
+            left = stored(superuser, memory.subject)
+            left.pop("memories_gate")
+            assert not any(left.values())
+            assert {residue.count for residue in memory.residue()} == {0}
+    time.sleep(0.1)
+    return removed
+
+
+def test_a_refusal_says_what_is_the_matter(alice: ScopedMemory) -> None:
+    for state, said in (("paused", "paused"), ("erasing", "being erased")):
+        with _shut(alice, state), pytest.raises(MemoryRoomError, match=said):  # type: ignore[arg-type]
+            alice.add("secret wording")
+
+
+def test_the_gates_function_runs_as_its_owner_with_a_fixed_path(superuser: Superuser) -> None:
+    row = superuser.execute(
+        "SELECT prosecdef, proconfig::text, r.rolname FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner "
+        "WHERE proname = 'memories_gate_check'"
+    ).fetchone()
+    assert row is not None
+    assert row[0] is True
+    assert "pg_catalog, public, pg_temp" in row[1].replace('"', "")
+    assert row[2] == "memoryportal_owner"
