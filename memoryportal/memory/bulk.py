@@ -12,11 +12,17 @@ from psycopg import sql
 from .rows import recheck, to_item
 from .scoped import ScopedMemory
 from .stores import current_store
+from .stores.base import Abilities
 from .stores.side import VERSION_COLUMNS, to_version
 from .types import Entity, Item, Message, Version
 
 BATCH = 500
 ALL_ENTITIES = 1_000_000  # a name and some ids each: the one place that is read at once
+
+
+def abilities() -> Abilities:
+    """What the configured store can promise, and what not, in words."""
+    return current_store().abilities
 
 
 def items(memory: ScopedMemory, ids: Iterable[str]) -> dict[str, Item]:
@@ -27,7 +33,9 @@ def items(memory: ScopedMemory, ids: Iterable[str]) -> dict[str, Item]:
 
 
 def histories(memory: ScopedMemory, ids: list[str]) -> dict[str, list[Version]]:
-    """The history of each of these memories, oldest first, in one statement."""
+    """The history of each of these memories, oldest first: in one statement, where the portal keeps it itself."""
+    if not current_store().abilities.keeps_history:
+        return {memory_id: current_store().history(memory.scope, memory_id) for memory_id in ids}
     statement = sql.SQL(
         f"SELECT {VERSION_COLUMNS} FROM {{}} WHERE subject = %s AND memory_id = ANY(%s::uuid[]) ORDER BY seq"
     )

@@ -16,7 +16,7 @@ from memoryportal.accounts.stepup import confirmed, step_up
 from memoryportal.accounts.subjects import chosen, is_connected, subjects_in_order
 from memoryportal.erasure import engine, services
 from memoryportal.erasure.models import Erasure
-from memoryportal.memory import SubjectId
+from memoryportal.memory import SubjectId, bulk
 
 from .erasure_words import listed, shown
 from .held import in_words
@@ -61,7 +61,7 @@ def show(request: PortalRequest, erasure_id: UUID) -> HttpResponse:
     erasure = _own(request, erasure_id)
     fragment = request.htmx and request.htmx.target == "erasure"
     template = "mydata/_erasure.html" if fragment else "mydata/erasure.html"
-    return render(request, template, {"erasure": shown(erasure)})
+    return render(request, template, {"erasure": shown(erasure), "abilities": bulk.abilities()})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -105,6 +105,7 @@ def _page(request: PortalRequest, form: EraseForm | None = None, status: int = 2
         "total": sum(held.values()),
         "connected": is_connected(request.user),
         "confirmed": confirmed(request),
+        "abilities": bulk.abilities(),
         "ids": subjects_in_order(request.user),
         "chosen": about,
         "earlier": [listed(erasure) for erasure in earlier],

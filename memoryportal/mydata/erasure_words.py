@@ -7,20 +7,16 @@ from memoryportal.memory.places import PLACES
 
 from . import present
 
-_SHUT = "Until this has ended, no assistant can store anything about you."
 _WORDS: dict[str, tuple[str, str]] = {
     State.RECEIVED: ("Asked for", "Your request is written down. Nothing has been removed yet."),
-    State.ERASING: ("Erasing", "Everything is being removed now. No assistant can store anything about you meanwhile."),
+    State.ERASING: ("Erasing", "Everything is being removed now."),
     State.VERIFYING: ("Reading everything again", "Everything was removed. Now each place is read again to be sure."),
     State.COMPLETED: ("Erased", "Everything was removed. Then each place was read again, and each was empty."),
     State.COMPLETED_WITH_EXCEPTIONS: ("Erased, except: {}", "Everything else was removed, read again, and is empty."),
-    State.RETRYING: (
-        "Delayed",
-        f"A part could not be reached. What is done stays done. {_SHUT}",
-    ),
+    State.RETRYING: ("Delayed", "A part could not be reached. What is done stays done."),
     State.NEEDS_ATTENTION: (
         "Delayed; what is done stays done",
-        f"It did not work in several attempts, so a person has to look into it. {_SHUT}",
+        "It did not work in several attempts, so a person has to look into it.",
     ),
 }
 # States that change within seconds. A page that asks again for hours would also keep a forgotten session alive.
@@ -36,13 +32,17 @@ class ShownStep(NamedTuple):
 
 
 class ShownErasure(NamedTuple):
-    """`moving`: worth asking again in seconds. `done`: every place was read again and found empty."""
+    """`moving`: worth asking again in seconds. `done`: every place was read again and found empty.
+
+    `shut`: the gate is known to be shut, because the engine counts only behind a shut gate.
+    """
 
     id: str
     reference: str
     state: str
     headline: str
     sentence: str
+    shut: bool
     steps: list[ShownStep]
     asked: str
     began: str
@@ -77,6 +77,7 @@ def shown(erasure: Erasure) -> ShownErasure:
         state=erasure.state,
         headline=headline.format(", ".join(_label(step).lower() for step in steps if not step.is_empty)),
         sentence=sentence,
+        shut=not erasure.is_terminal and any(step.found is not None for step in steps),
         steps=[_step(erasure, step) for step in steps],
         asked=present.moment(erasure.asked_at),
         began=present.moment(erasure.began_at) if erasure.began_at else "",

@@ -241,6 +241,7 @@ def test_a_store_that_is_down_delays_it_and_it_can_be_continued(proven, told, se
     page = proven.get(path)
     assert state_of(page) == "retrying"
     assert "What is done stays done." in reading.words(page)
+    assert "no assistant can store" not in reading.words(page)  # nobody could shut the gate
     assert proven.get(ERASE).status_code == 503  # never "nothing to erase"
     settings.MEMORY_DATABASE_URL = address
     assert told.count() == 2
@@ -295,6 +296,12 @@ def test_each_state_in_words(alice, alice_client, told, state, words, polls):
     assert words in reading.words(page)
     assert ('hx-trigger="every 3s"' in reading.body(page)) is polls
     assert (f'action="/erasure/{erasure.id}/continue/"' in reading.body(page)) is not erasure.is_terminal
+
+
+def test_a_delayed_erasure_that_has_begun_says_that_writing_is_shut(alice, alice_client, told):
+    erasure = in_state(alice, told.subject, State.RETRYING, found=2, removed=2)
+    words = reading.words(alice_client.get(f"/erasure/{erasure.id}/"))
+    assert "Until this has ended, no assistant can store anything about you." in words
 
 
 def test_every_state_has_words():
