@@ -16,9 +16,9 @@ class Abilities:
     """What a store can promise. What it cannot is shown to people in words.
 
     `fenced`: a shut gate refuses foreign writers too. `atomic`: a deletion happens in every place or in none.
-    `ordered`: pages are sorted by time on the server. `keeps_history`: earlier wordings lie in the side tables, where they
-    are counted and can be removed one by one; else the store shows its own, if any. `limits`: sentences for the receipt
-    and the help page.
+    `ordered`: pages are sorted by time on the server. `keeps_history`: earlier wordings lie in the side tables, where
+    they are counted and can be removed one by one; else the store shows its own, if any. `limits`: sentences for the
+    receipt and the help page.
     """
 
     name: str
