@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from memoryportal.accounts.http import PortalRequest
@@ -74,9 +75,9 @@ def resume(request: PortalRequest, erasure_id: UUID) -> HttpResponse:
     return redirect("mydata:erasure", erasure.id)
 
 
-@step_up(back_to="mydata:erase")
+@step_up
 def _confirm(request: PortalRequest) -> HttpResponse:
-    return redirect("mydata:erase")
+    return redirect(reverse("mydata:erase") + "#erase")
 
 
 @step_up(back_to="mydata:erase")

@@ -7,7 +7,7 @@ from memoryportal.memory.places import PLACES
 
 from . import present
 
-_WORDS: dict[str, tuple[str, str]] = {
+WORDS: dict[str, tuple[str, str]] = {
     State.RECEIVED: ("Asked for", "Your request is written down. Nothing has been removed yet."),
     State.ERASING: ("Erasing", "Everything is being removed now."),
     State.VERIFYING: ("Reading everything again", "Everything was removed. Now each place is read again to be sure."),
@@ -69,7 +69,7 @@ def listed(erasure: Erasure) -> ListedErasure:
 
 
 def shown(erasure: Erasure) -> ShownErasure:
-    headline, sentence = _WORDS[erasure.state]
+    headline, sentence = WORDS[erasure.state]
     steps = list(erasure.steps.all())
     return ShownErasure(
         id=str(erasure.id),

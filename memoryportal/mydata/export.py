@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -87,9 +88,9 @@ def download(request: PortalRequest, form: str) -> HttpResponseBase:
     return _send(request, form) if request.method == "POST" else redirect("mydata:export")
 
 
-@step_up(back_to="mydata:export")
+@step_up
 def _confirm(request: PortalRequest) -> HttpResponse:
-    return redirect("mydata:export")
+    return redirect(reverse("mydata:export") + "#files")
 
 
 @step_up(back_to="mydata:export")

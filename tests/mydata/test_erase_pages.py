@@ -88,9 +88,10 @@ def test_looking_changes_nothing(proven, told):
 
 def test_the_page_says_beforehand_that_proof_is_needed(alice_client, told):
     assert "prove once more that it is you" in reading.words(alice_client.get(ERASE))
-    assert alice_client.get("/erasure/?confirm").headers["Location"] == "/accounts/reauthenticate/?next=%2Ferasure%2F"
+    ask = alice_client.get("/erasure/?confirm")
+    assert ask.headers["Location"] == "/accounts/reauthenticate/?next=%2Ferasure%2F%3Fconfirm"
     prove(alice_client)
-    assert alice_client.get("/erasure/?confirm").headers["Location"] == ERASE
+    assert alice_client.get("/erasure/?confirm").headers["Location"] == "/erasure/#erase"
     assert "prove once more" not in reading.words(alice_client.get(ERASE))
 
 
@@ -305,9 +306,9 @@ def test_a_delayed_erasure_that_has_begun_says_that_writing_is_shut(alice, alice
 
 
 def test_every_state_has_words():
-    from memoryportal.mydata.erasure_words import _WORDS
+    from memoryportal.mydata.erasure_words import WORDS
 
-    assert set(_WORDS) == set(State.values)
+    assert set(WORDS) == set(State.values)
 
 
 def test_polling_gets_the_fragment_and_stops_at_the_end(alice, alice_client, told):

@@ -64,8 +64,8 @@ def rows(text: str) -> list[dict[str, str]]:
 def test_the_page_says_what_is_in_the_files(alice_client, alice_memory):
     remember(alice_memory, "I am vegetarian.", "I live in Hamburg.")
     words = reading.words(alice_client.get("/export/"))
-    assert "2 memories" in words
-    assert "0 recent messages" in words
+    assert "Memories: 2" in words
+    assert "Recent messages: 0" in words
     for sign in ("Complete: … memories", '"complete": true', "# complete, … memories", "gets an apostrophe in front"):
         assert sign in words
 
@@ -73,10 +73,10 @@ def test_the_page_says_what_is_in_the_files(alice_client, alice_memory):
 def test_the_page_says_beforehand_that_proof_is_needed(alice_client):
     assert "prove once more that it is you" in reading.words(alice_client.get("/export/"))
     ask = alice_client.get("/export/?confirm")
-    assert ask.headers["Location"] == "/accounts/reauthenticate/?next=%2Fexport%2F"
+    assert ask.headers["Location"] == "/accounts/reauthenticate/?next=%2Fexport%2F%3Fconfirm"
     prove(alice_client)
     assert "prove once more" not in reading.words(alice_client.get("/export/"))
-    assert alice_client.get("/export/?confirm").headers["Location"] == "/export/"
+    assert alice_client.get("/export/?confirm").headers["Location"] == "/export/#files"
 
 
 def test_an_account_that_was_never_connected_is_not_told_that_nothing_is_remembered(alice, alice_client):
