@@ -79,6 +79,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "heroicons",
     "django.forms",  # TemplatesSetting finds Django's own widgets there, behind our templates/django/forms
+    "procrastinate.contrib.django",
 ]
 
 MIDDLEWARE = [
@@ -281,6 +282,7 @@ LOGGING = {
         # mem0 logs memory text at INFO and WARNING (mem0-traps): nothing below CRITICAL leaves it.
         "mem0": {"level": "CRITICAL", "propagate": False, "handlers": []},
         "httpx": {"level": "WARNING"},
+        "procrastinate": {"level": "WARNING"},
         "fido2": {"level": "WARNING"},  # it names every passkey that is used
         # granian and allauth name paths and accounts; Django's request log would repeat exception details.
         "django.db.backends": {"level": "WARNING"},

@@ -18,3 +18,12 @@ class AuditConfig(AppConfig):
             audit_subjectkey__subject="ties the trail to a person until the key is destroyed with the account",
             audit_subjectkey__key="random",
         )
+        exempt(
+            **{
+                f"procrastinate_{column}": "the queue: names of tasks, ids and words (base/queue.py refuses anything else)"
+                for column in (
+                    *(f"jobs__{name}" for name in ("queue_name", "task_name", "lock", "queueing_lock", "args")),
+                    *(f"periodic_defers__{name}" for name in ("task_name", "queue_name", "periodic_id")),
+                )
+            }
+        )

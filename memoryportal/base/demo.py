@@ -54,11 +54,13 @@ def run(data_dir: Path, port: int, say: Say, end_with_parent: bool = False) -> i
                 say("Preparing the demo …")
                 _prepare(server)
                 child = web.start(web.granian(HOST, port, 1, web.sensible_threads()), server.child_environment())
+                worker = web.start(_command("worker"), server.child_environment())
                 try:
                     _wait_until_ready(child, port)
                     say(WELCOME.format(host=HOST, port=port, data_dir=data_dir))
                     status = web.wait(child, go_on=lambda: not end_with_parent or os.getppid() == parent)
                 finally:
+                    web.end(worker)
                     web.end(child)
         except web.Ended:
             status = None

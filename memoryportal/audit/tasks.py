@@ -1,0 +1,20 @@
+"""The schedule of the trail: a signed head every ten minutes, where there is something new to sign."""
+
+import logging
+
+from procrastinate.contrib.django import app
+
+from .heads import read_heads, sign_head
+from .models import Head
+
+logger = logging.getLogger(__name__)
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(queueing_lock="audit.sign", pass_context=False)
+def sign(timestamp: int) -> None:
+    """Sign the newest event. Trouble is logged and met again at the next run."""
+    newest = Head.objects.filter(pk=1).first()
+    written = read_heads()
+    if newest is not None and (not written or written[-1].seq < newest.seq):
+        sign_head()

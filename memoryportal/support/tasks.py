@@ -1,0 +1,28 @@
+"""End grants whose time is over, and tell the person about each grant, once, when it has ended."""
+
+from procrastinate import RetryStrategy
+from procrastinate.contrib.django import app
+
+from memoryportal.base.queue import ring
+
+from . import mails
+from .grants import end, overdue
+from .models import AccessGrant, How
+
+PATIENCE = RetryStrategy(max_attempts=10, exponential_wait=5)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="support.end_grants")
+def end_grants(timestamp: int) -> None:
+    """End what is over, and ring for every note that has not been sent: a lost bell is rung again here."""
+    for grant in overdue():
+        end(grant, How.BY_ITSELF)
+    for pk in AccessGrant.objects.filter(ended_at__isnull=False, told_at__isnull=True).values_list("pk", flat=True):
+        ring(tell, once=f"support.tell:{pk}", grant_id=str(pk))
+
+
+@app.task(retry=PATIENCE)
+def tell(grant_id: str) -> None:
+    """Send the note about one grant, unless it was sent."""
+    mails.note_about_grant(grant_id)
