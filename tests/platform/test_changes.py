@@ -7,12 +7,15 @@ import pytest
 from memoryportal.memory import (
     BadQuery,
     ErasureRunning,
+    MemoryNotFound,
     NotConfirmed,
     ScopedMemory,
     StoreUnavailable,
     WritesPaused,
+    bulk,
     controls,
 )
+from memoryportal.memory.rows import FOREIGN_ROWS
 from memoryportal.memory.stores import current_store
 
 from .helpers import kept, narrowed
@@ -77,8 +80,15 @@ def test_history_is_the_platforms_and_cannot_be_purged(platform: Platform, alice
     ]  # fmt: skip
     with pytest.raises(BadQuery, match="cannot remove one earlier wording"):
         alice.purge_version(item.id, 1)
-    assert alice.history(item.id) == versions
+    assert alice.history(item.id) == versions == bulk.histories(alice, [item.id])[item.id]
     assert current_store().abilities.keeps_history is False
+
+
+def test_history_by_id_is_of_ones_own(platform: Platform, alice: ScopedMemory, bob: ScopedMemory) -> None:
+    before = FOREIGN_ROWS.count
+    with pytest.raises(MemoryNotFound):
+        bulk.histories(alice, [bob.page().items[0].id])
+    assert FOREIGN_ROWS.count == before + 1
 
 
 def test_limits_say_what_cannot_be_verified(platform: Platform, alice: ScopedMemory) -> None:
