@@ -64,6 +64,7 @@ INSTALLED_APPS = [
     "memoryportal.accounts",
     "memoryportal.erasure",
     "memoryportal.mydata",
+    "memoryportal.support",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -136,6 +137,9 @@ SEARCH_FLOOR = env.float("SEARCH_FLOOR", default=None)  # None: the embedder's o
 KEY_DIR = Path(env.str("KEY_DIR", default=str(DATA_DIR / "keys")))
 AUDIT_HEADS = env.str("AUDIT_HEADS", default=str(DATA_DIR / "audit-heads.jsonl"))  # a file, or "| command"
 AUDIT_RETENTION_MONTHS = env.int("AUDIT_RETENTION_MONTHS", default=24)
+
+# --- the staff's pages ------------------------------------------------------------------------------------------------
+FINDS_PER_HOUR = env.int("FINDS_PER_HOUR", default=30)  # look-ups of people, for each member of the staff
 
 # --- sign-in ------------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"

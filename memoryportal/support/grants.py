@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
@@ -168,13 +167,3 @@ def _record(grant: AccessGrant, action: Action, role: str, **about: Any) -> None
 
 def _ticket(grant: AccessGrant) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_#." else "_" for letter in grant.ticket)[:40]
-
-
-def pseudonym_of_staff(staff_id: int) -> str:
-    """A stable name for a member of the staff that people see instead of the person's own: 'Staff member K7Q2'."""
-    import hashlib
-    import hmac
-
-    digest = hmac.new(settings.SECRET_KEY.encode(), f"staff:{staff_id}".encode(), hashlib.sha256).digest()
-    letters = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-    return "".join(letters[byte % 32] for byte in digest[:4])

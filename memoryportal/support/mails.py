@@ -3,9 +3,9 @@
 from django.db import transaction
 from django.utils import timezone
 
+from memoryportal.accounts.staff import pseudonym_of_staff
 from memoryportal.base.mail import send
 
-from .grants import pseudonym_of_staff
 from .models import AccessGrant
 
 

@@ -7,21 +7,12 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from memoryportal.accounts.staff import Category
 from memoryportal.erasure.models import new_reference
 
 MINUTES = (15, 30, 60)
 MAX_SEARCHES = 20
 MIN_REASON = 10
-
-
-class Category(models.TextChoices):
-    """Why somebody looks. The person reads these words."""
-
-    QUESTION = "question", "You asked us a question"
-    WRONG_MEMORY = "wrong-memory", "You reported a wrong memory"
-    COMPLAINT = "complaint", "You made a complaint"
-    DELETION = "deletion", "You asked us to delete something"
-    SECURITY = "security", "We looked into a security report"
 
 
 class Kind(models.TextChoices):
