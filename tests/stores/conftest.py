@@ -6,6 +6,7 @@ The fixture `store` runs a test once for each entry of registry.py. What a test 
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from django.test import override_settings
@@ -17,13 +18,15 @@ from memoryportal.memory.stores import close_all, current_store
 from memoryportal.memory.stores.base import Store
 
 from .planting import Planter
-from .registry import ENTRIES, Entry
+from .qdrant_server import KEY, Server, serving
+from .registry import ENTRIES, Entry, mem0_config
 
 Person = Callable[..., ScopedMemory]
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(variable): runs only where this environment variable is set")
+    config.addinivalue_line("filterwarnings", "ignore:Api key is used with an insecure connection")  # to 127.0.0.1
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -94,6 +97,24 @@ def bob(person: Person) -> ScopedMemory:
 @pytest.fixture
 def plant(entry: Entry, store: Store) -> Planter:
     return Planter(store, entry.side)
+
+
+@pytest.fixture
+def qdrant_folder(django_db_setup: None, tmp_path: Path) -> Iterator[Path]:
+    """The portal on an embedded folder of this test's own, prepared."""
+    with override_settings(**mem0_config("qdrant", path=str(tmp_path / "qdrant"))):
+        prepare_store()
+        yield tmp_path / "qdrant"
+        close_all()
+
+
+@pytest.fixture
+def qdrant_server(django_db_setup: None) -> Iterator[Server]:
+    """The portal on a stand-in for a server, prepared."""
+    with serving() as running, override_settings(**mem0_config("qdrant", url=running.url, api_key=KEY)):
+        prepare_store()
+        yield running
+        close_all()
 
 
 @pytest.fixture(autouse=True)

@@ -5,11 +5,22 @@ suite's. An entry that `needs` an environment variable is collected always and r
 """
 
 import json
+import os
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from django.test import override_settings
+
+from memoryportal.memory.prepare import prepare_store
+from tests.platform.server import Platform
+
+from .qdrant_server import KEY, serving
+from .valkey_server import Server as ValkeyStandIn
+from .valkey_server import running, throw_away
 
 Settings = dict[str, Any]
 
@@ -48,7 +59,52 @@ def qdrant(folder: Path) -> Iterator[Settings]:
     yield mem0_config("qdrant", path=str(folder))
 
 
+@contextmanager
+def qdrant_server(folder: Path) -> Iterator[Settings]:
+    """Over the network, from a stand-in (qdrant_server.py says what it proves and what not)."""
+    with serving() as server:
+        yield mem0_config("qdrant", url=server.url, api_key=KEY, collection_name="contract_qdrant_server")
+
+
+@contextmanager
+def platform(folder: Path) -> Iterator[Settings]:
+    """mem0's hosted Platform, from the stand-in. Its gate lies in side tables, but nothing can be planted there."""
+    with Platform() as server:
+        changed = {"MEM0_CONFIG": "", "MEM0_API_KEY": server.key, "MEM0_HOST": server.url}
+        with override_settings(**changed):
+            prepare_store()
+        yield changed
+        assert server.violations == []
+
+
+@contextmanager
+def valkey_emulated(folder: Path) -> Iterator[Settings]:
+    """A stand-in for valkey-search (valkey_server.py says what it proves and what not)."""
+    with running(ValkeyStandIn()) as server:
+        yield mem0_config("valkey", valkey_url=server.url)
+
+
+@contextmanager
+def valkey_that_trims(folder: Path) -> Iterator[Settings]:
+    """The same with a fault of versions up to 1.2: SORTBY beside LIMIT puts only a part of the matches in order."""
+    with running(ValkeyStandIn(trims=True)) as server:
+        yield mem0_config("valkey", valkey_url=server.url, collection_name="contract_valkey_trims")
+
+
+@contextmanager
+def valkey(folder: Path) -> Iterator[Settings]:
+    """The server that `make test-valkey` was given, on a collection of its own."""
+    url, name = os.environ["TEST_VALKEY_URL"], f"contract_{uuid.uuid4().hex[:12]}"
+    with throw_away(url, name):
+        yield mem0_config("valkey", valkey_url=url, collection_name=name)
+
+
 ENTRIES = (
     Entry("pgvector", pgvector),
     Entry("qdrant", qdrant),
+    Entry("qdrant-server", qdrant_server),
+    Entry("platform", platform, side=False),
+    Entry("valkey-emulated", valkey_emulated),
+    Entry("valkey-emulated-trims", valkey_that_trims),
+    Entry("valkey", valkey, needs="TEST_VALKEY_URL"),
 )

@@ -260,17 +260,20 @@ def test_get_gives_back_what_was_added(person: Person) -> None:
     memory = person("alice", agent="planner", run="monday")
     before = datetime.now(UTC)
     message = {"role": "assistant", "content": "You like أزرق, 青 and 🫐.", "name": "carol"}
-    added = memory.add([message], metadata={"colour": "blue", "depth": 3, "sure": True}, expires=date(2999, 1, 2))[0]
+    extra = {"colour": "blue", "depth": 3, "sure": True}
+    added = memory.add([message], infer=False, metadata=extra, expires=date(2999, 1, 2))[0]
     item = memory.get(added.id)
     assert item == added
     assert (item.text, item.role, item.actor) == ("You like أزرق, 青 and 🫐.", "assistant", "carol")
     assert (item.agent, item.run, item.expires, item.expired) == ("planner", "monday", date(2999, 1, 2), False)
-    assert item.metadata == {"colour": "blue", "depth": 3, "sure": True}
+    assert item.metadata == extra
     assert item.created is not None
     assert before - timedelta(seconds=5) <= item.created <= datetime.now(UTC) + timedelta(seconds=5)
 
 
-@pytest.mark.parametrize("memory_id", ["", "x", "*", "00000000-0000-4000-8000-000000000000", "' OR 1=1 --", "a\0b", "1"])
+@pytest.mark.parametrize(
+    "memory_id", ["", "x", "*", "00000000-0000-4000-8000-000000000000", "' OR 1=1 --", "a\0b", "1"]
+)
 def test_get_of_what_is_not_there(alice: ScopedMemory, memory_id: str) -> None:
     said(alice, "Here.")
     with pytest.raises(MemoryNotFound):

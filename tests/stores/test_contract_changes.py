@@ -23,7 +23,18 @@ from .conftest import Person
 from .planting import Planter
 from .test_contract import YESTERDAY, found, said, texts
 
-RESERVED = ("user_id", "agent_id", "run_id", "actor_id", "id", "data", "hash", "created_at", "updated_at", "expiration_date")
+RESERVED = (
+    "user_id",
+    "agent_id",
+    "run_id",
+    "actor_id",
+    "id",
+    "data",
+    "hash",
+    "created_at",
+    "updated_at",
+    "expiration_date",
+)
 
 
 def snapshot(memory: ScopedMemory) -> tuple[object, ...]:
@@ -41,8 +52,11 @@ def test_add_remembers_each_message_in_its_order(alice: ScopedMemory) -> None:
         {"role": "user", "content": "I am vegetarian."},
         {"role": "assistant", "content": "Noted: no meat."},
     ]
-    added = alice.add(messages)
-    assert [(item.text, item.role) for item in added] == [("I am vegetarian.", "user"), ("Noted: no meat.", "assistant")]
+    added = alice.add(messages, infer=False)
+    assert [(item.text, item.role) for item in added] == [
+        ("I am vegetarian.", "user"),
+        ("Noted: no meat.", "assistant"),
+    ]
     assert {item.id for item in alice.page().items} == {item.id for item in added}
 
 
@@ -57,7 +71,17 @@ def test_add_refuses_metadata_that_the_store_keeps_for_itself(alice: ScopedMemor
 
 @pytest.mark.parametrize(
     "messages",
-    [[], "", "  ", "a\0b", "x" * 8001, [{"role": "robot", "content": "x"}], [{"role": "user"}], [{"content": "x"}], ["x"]],
+    [
+        [],
+        "",
+        "  ",
+        "a\0b",
+        "x" * 8001,
+        [{"role": "robot", "content": "x"}],
+        [{"role": "user"}],
+        [{"content": "x"}],
+        ["x"],
+    ],
 )
 def test_add_refuses_what_is_no_message(alice: ScopedMemory, messages: object) -> None:
     with pytest.raises(BadQuery):
@@ -167,8 +191,8 @@ def test_history_tells_every_wording_oldest_first(alice: ScopedMemory, bob: Scop
     alice.update(item.id, "I like coffee.")
     alice.update(item.id, "I like cocoa.")
     versions = alice.history(item.id)
-    if not store.abilities.keeps_history:
-        assert versions == []
+    if not store.abilities.keeps_history:  # then the store may have one of its own
+        assert {version.memory_id for version in versions} <= {item.id}
         return
     assert [(v.event, v.old, v.new) for v in versions] == [
         ("ADD", None, "I like tea."),
@@ -185,8 +209,9 @@ def test_purge_takes_a_former_wording_out_wherever_it_stands(alice: ScopedMemory
     alice.update(item.id, "I like cocoa.")
     versions = alice.history(item.id)
     if not store.abilities.keeps_history:
-        with pytest.raises(MemoryNotFound):
+        with pytest.raises((MemoryNotFound, BadQuery)):
             alice.purge_version(item.id, 1)
+        assert alice.history(item.id) == versions
         return
     alice.purge_version(item.id, versions[1].seq)
     after = alice.history(item.id)
@@ -270,7 +295,11 @@ def test_delete_takes_the_buffered_messages_of_its_conversation(person: Person, 
         return
     plant.messages(monday, "I like tea.", "And cake.")
     plant.messages(tuesday, "I like the sea.")
-    assert [(m.agent, m.run, m.text) for m in person("alice").messages()][-1] == ("planner", "tuesday", "I like the sea.")
+    assert [(m.agent, m.run, m.text) for m in person("alice").messages()][-1] == (
+        "planner",
+        "tuesday",
+        "I like the sea.",
+    )
     assert person("alice").delete(gone.id).counts["messages"] == 2
     assert [message.text for message in person("alice").messages()] == ["I like the sea."]
     assert tuesday.get(kept.id) == kept

@@ -15,8 +15,39 @@ from .test_contract_changes import snapshot
 # Each group is a set of ids that some store, parser or query language has taken for one another.
 LOOKALIKES = (
     ("alice", "Alice", "ALICE", "alice}", "{alice}", "alice|bob", "alice'", 'alice"', "alice%", "ali_e", "ali%e"),
-    ("u1", "u11", "1", "01", "1.0", "u1:", ":u1", "u1&agent_id=a1", "u1%26", "(u1)", "u1-", "-u1", "@u1", "~u1", "u1\\"),
-    ("jörg", "jorg", "joerg", "JÖRG", "ＪＯＲＧ", "йорг", "straße", "strasse", "null", "None", "true", "[]", "$or", "a/b"),
+    (
+        "u1",
+        "u11",
+        "1",
+        "01",
+        "1.0",
+        "u1:",
+        ":u1",
+        "u1&agent_id=a1",
+        "u1%26",
+        "(u1)",
+        "u1-",
+        "-u1",
+        "@u1",
+        "~u1",
+        "u1\\",
+    ),
+    (
+        "jörg",
+        "jorg",
+        "joerg",
+        "JÖRG",
+        "ＪＯＲＧ",
+        "йорг",
+        "straße",
+        "strasse",
+        "null",
+        "None",
+        "true",
+        "[]",
+        "$or",
+        "a/b",
+    ),
 )
 
 
@@ -112,7 +143,13 @@ def test_scopes_nest(person: Person, bob: ScopedMemory) -> None:
 
 
 def test_erase_of_one_conversation_leaves_the_rest(person: Person) -> None:
-    for agent, run in (("planner", "monday"), ("planner", "tuesday"), ("coach", "monday"), (None, "monday"), (None, None)):
+    for agent, run in (
+        ("planner", "monday"),
+        ("planner", "tuesday"),
+        ("coach", "monday"),
+        (None, "monday"),
+        (None, None),
+    ):
         said(person("alice", agent=agent, run=run), f"{agent} {run}")
     assert person("alice", agent="planner", run="monday").erase().memories == 1
     assert person("alice").count() == 4
@@ -136,7 +173,12 @@ def test_noted_names_and_messages_keep_to_the_scope(person: Person, plant: Plant
     for memory, name in ((planner, "Miriam"), (coach, "Tomas"), (bob, "Ulla")):
         plant.name(memory, name, [said(memory, f"I know {name}.")[0].id])
         plant.messages(memory, f"Do you know {name}?")
-    for memory, names in ((planner, ["Miriam"]), (coach, ["Tomas"]), (person("alice"), ["Miriam", "Tomas"]), (bob, ["Ulla"])):
+    for memory, names in (
+        (planner, ["Miriam"]),
+        (coach, ["Tomas"]),
+        (person("alice"), ["Miriam", "Tomas"]),
+        (bob, ["Ulla"]),
+    ):
         assert [entity.text for entity in memory.entities()] == names
         assert [message.text for message in memory.messages()] == [f"Do you know {name}?" for name in names]
         assert (memory.held()["entities"], memory.held()["messages"]) == (len(names), len(names))

@@ -34,6 +34,7 @@ _FAILURES = (
     RuntimeError,
     TypeError,
 )
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _NOT_PREPARED = "the store has no collections yet: run manage.py prepare_store"
 
 
@@ -69,11 +70,10 @@ def translate(error: Exception, writing: bool) -> MemoryRoomError:
             "end the other one, or run a Qdrant server and give its host and port"
         )
     source = error.source if isinstance(error, ResponseHandlingException) else error
-    if isinstance(source, httpx.TimeoutException) and not isinstance(source, httpx.ConnectTimeout | httpx.PoolTimeout):
-        return NotConfirmed("the store did not answer in time") if writing else StoreUnavailable(
-            "the store did not answer in time"
-        )  # fmt: skip
-    return StoreUnavailable(f"the store could not be used ({type(source).__name__})")
+    late = isinstance(source, httpx.TimeoutException)
+    words = "the store did not answer in time" if late else f"the store could not be used ({type(source).__name__})"
+    sent = isinstance(source, httpx.TransportError) and not isinstance(source, _NOT_SENT)
+    return NotConfirmed(words) if writing and sent else StoreUnavailable(words)
 
 
 WRITING = frozenset({"upsert", "delete", "batch_update_points", "set_payload"})
