@@ -69,6 +69,14 @@ UNAVAILABLE = ErrorText(
     "Your memories are still there. Please try again in a minute.",
 )
 
+UNCONFIRMED = ErrorText(
+    503,
+    "We could not see whether this was done",
+    "The place where memories are stored was asked for the change, and did not show in time that it was made.",
+    "It may have been made, or may still be made.",
+    "Look again in a minute before you ask for it a second time.",
+)
+
 
 def is_unavailability(error: BaseException | None) -> bool:
     """Whether `error` says that a database or store did not answer.
@@ -97,4 +105,5 @@ def error_response(request: HttpRequest, text: ErrorText) -> HttpResponse:
 
 def unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:
     logger.error("%s %s: unavailable (%s)", request.method, request.path, type(error).__name__, exc_info=error)
-    return error_response(request, UNAVAILABLE)
+    # The memory room's NotConfirmed, known by its attribute: to say "nothing was changed" would be a guess.
+    return error_response(request, UNCONFIRMED if getattr(error, "unconfirmed", False) else UNAVAILABLE)
