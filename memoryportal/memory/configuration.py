@@ -5,6 +5,7 @@ erasure have not been proven on is refused here, at start-up, in words.
 """
 
 import json
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -42,6 +43,11 @@ class Configuration:
     llm: dict[str, Any] | None
     mem0: dict[str, Any] = field(default_factory=dict)
     store: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # PostgreSQL cuts names at 63 bytes, `_messages_owner_idx` included: a long name's tables would become one.
+        if not re.fullmatch(r"[\w.-]{1,44}", self.collection, re.ASCII):
+            raise StoreRefused("The collection_name is 1 to 44 letters, digits, dots, dashes and underscores.")
 
     @property
     def scoped_role(self) -> str:

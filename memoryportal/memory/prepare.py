@@ -3,6 +3,7 @@
 Idempotent, and safe on a table that a plain mem0 made and is using. Runs as the tables' owner.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from .stores.conditions import CREATED
 SQL = Path(__file__).parent / "sql"
 OURS = "created by MemoryPortal"  # a comment on tables that no plain mem0 made
 _ONE_AT_A_TIME = (LOCK_SPACE, -1)
+POLL_SECONDS = 0.1
 # (table suffix, how the gate finds the subject, whether a pause refuses inserts)
 GATED = (
     ("", "payload", "yes"),
@@ -59,6 +61,7 @@ class Preparation:
             self._tables()
             self._statistics()
             self._indexes()
+            self._forget_indexes()
             if self.beside:
                 self._times()
             self._gate()
@@ -76,8 +79,12 @@ class Preparation:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Two runs at once would race on CREATE (mem0's own first use does)."""
-        self.execute("SELECT pg_advisory_lock(%s, %s)", _ONE_AT_A_TIME)
+        """Two runs at once would race on CREATE (mem0's own first use does).
+
+        Polls: whoever waits inside a statement holds a snapshot, and CREATE INDEX CONCURRENTLY waits for that one.
+        """
+        while not self.execute("SELECT pg_try_advisory_lock(%s, %s)", _ONE_AT_A_TIME).fetchone()[0]:  # type: ignore[index]
+            time.sleep(POLL_SECONDS)
         try:
             yield
         finally:
@@ -174,17 +181,22 @@ class Preparation:
             statement = sql.SQL("CREATE INDEX CONCURRENTLY {} ON {} {}")
             self.execute(statement.format(sql.Identifier(name), sql.Identifier(table), columns))
             self.done.append(f"created the index {name}")
-        for number, attribute in self.execute(
-            "SELECT attnum, attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 "
-            "AND attname LIKE 'expr%%'",
-            (sql.Identifier(name).as_string(self.connection),),
-        ).fetchall():
-            self.execute(
-                sql.SQL("ALTER INDEX {} ALTER COLUMN {} SET STATISTICS 0").format(
-                    sql.Identifier(name), sql.Literal(number)
-                )
-            )
-            self._clear(name, attribute)
+
+    def _forget_indexes(self) -> None:
+        """ANALYZE looks into every indexed expression too: mem0's own word index repeats the words of all texts."""
+        for name in self._names():
+            for index, number, attribute, target in self.execute(
+                "SELECT c.relname, a.attnum, a.attname, a.attstattarget FROM pg_index i "
+                "JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_attribute a ON a.attrelid = i.indexrelid "
+                "WHERE i.indrelid = %s::regclass AND i.indkey[a.attnum - 1] = 0 ORDER BY c.relname, a.attnum",
+                (sql.Identifier(name).as_string(self.connection),),
+            ).fetchall():
+                if target != 0:
+                    statement = sql.SQL("ALTER INDEX {} ALTER COLUMN {} SET STATISTICS 0")
+                    self.execute(statement.format(sql.Identifier(index), sql.Literal(number)))
+                    if f"created the index {index}" not in self.done:
+                        self.done.append(f"stopped statistics on {index}.{attribute}")
+                self._clear(index, attribute)
 
     def _times(self) -> None:
         """Old mem0 wrote local offsets; pages sort by text, so every time becomes UTC once."""
