@@ -1,6 +1,7 @@
 """Searching: by meaning and by word, inside one's own memories, with the words in POST bodies only."""
 
 import logging
+from datetime import timedelta
 
 import pytest
 
@@ -18,7 +19,9 @@ def told(alice_memory, bob_memory):
     return [
         *remember(alice_memory, "I am vegetarian. Please remember that.", agent="support_bot"),
         *remember(alice_memory, "I prefer dark mode and Python.", agent="coding_helper"),
-        *remember(alice_memory, "Has 100% of her_files in C:\\work", agent="coding_helper"),
+        *remember(
+            alice_memory, "Has 100% of her_files in C:\\work", agent="coding_helper", at=START + timedelta(days=1)
+        ),
     ]
 
 
