@@ -1,4 +1,4 @@
-"""How the people whose data it is are told about the staff: under a name that is not a person's, and for which purpose."""
+"""How people are told about the staff who deal with their data: under a name of its own, and for which purpose."""
 
 import hashlib
 import hmac

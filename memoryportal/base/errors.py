@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from .context import site
+from .request_id import request_id
 
 logger = logging.getLogger(__name__)
 NOTHING_CHANGED = "Nothing was changed."
@@ -77,6 +78,14 @@ UNCONFIRMED = ErrorText(
     "Look again in a minute before you ask for it a second time.",
 )
 
+NOT_RECORDED = ErrorText(
+    503,
+    "This cannot be done right now",
+    "Everything that is done here is written into a record that nobody can change, and that record cannot be reached.",
+    "So nothing was done.",
+    "Please try again in a minute.",
+)
+
 
 def is_unavailability(error: BaseException | None) -> bool:
     """Whether `error` says that a database or store did not answer.
@@ -96,7 +105,8 @@ def error_response(request: HttpRequest, text: ErrorText) -> HttpResponse:
     if text.status < 500:
         html = render_to_string(template, context, request)
     else:
-        html = render_to_string(template, {**site(request), **nonce(request), **context, "request": request})
+        about = {**site(request), **nonce(request), "request": request, "reference": request_id()}
+        html = render_to_string(template, {**about, **context})
     response = HttpResponse(html, status=text.status)
     if text.status == 503:
         response.headers["Retry-After"] = "30"
@@ -105,5 +115,18 @@ def error_response(request: HttpRequest, text: ErrorText) -> HttpResponse:
 
 def unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:
     logger.error("%s %s: unavailable (%s)", request.method, request.path, type(error).__name__, exc_info=error)
-    # The memory room's NotConfirmed, known by its attribute: to say "nothing was changed" would be a guess.
-    return error_response(request, UNCONFIRMED if getattr(error, "unconfirmed", False) else UNAVAILABLE)
+    _keep_session_as_it_was(request)
+    return error_response(request, _words_for(error))
+
+
+def _words_for(error: BaseException) -> ErrorText:
+    """Other rooms' errors are known by their attributes: this room may not import them."""
+    if getattr(error, "unconfirmed", False):  # NotConfirmed: to say "nothing was changed" would be a guess
+        return UNCONFIRMED
+    return NOT_RECORDED if getattr(error, "unrecorded", False) else UNAVAILABLE
+
+
+def _keep_session_as_it_was(request: HttpRequest) -> None:
+    """What could not be done must not be half done: a sign-in that was not recorded would still sit in the session."""
+    if (session := getattr(request, "session", None)) is not None:
+        session.modified = False

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psycopg
 
+from .request_id import request_id
+
 # PostgreSQL's secondary fields repeat rows and statements; somebody may have logged str(error).
 _SERVER_FIELDS = re.compile(r"\s*\b(?:DETAIL|HINT|CONTEXT|STATEMENT|QUERY|LINE \d+):.*", re.DOTALL)
 _PROJECT = str(Path(__file__).resolve().parent.parent.parent)
@@ -71,8 +73,9 @@ def _without_fields(message: str) -> str:
 
 
 class LineFormatter(logging.Formatter):
-    """`2026-01-31T12:00:00.123Z WARNING logger: message`, always one line."""
+    """`2026-01-31T12:00:00.123Z WARNING logger id: message`, always one line; the id is that of the request."""
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return f"{at} {record.levelname} {one_line(record.name)}: {one_line(record.getMessage())}"
+        name = f"{one_line(record.name)} {request_id()}".rstrip()
+        return f"{at} {record.levelname} {name}: {one_line(record.getMessage())}"

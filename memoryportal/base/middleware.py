@@ -12,6 +12,7 @@ from django.utils.cache import patch_vary_headers
 
 from .errors import is_unavailability, unavailable
 from .installation import settle_start
+from .request_id import HEADER, numbered
 
 _SIGNED_OUT = "_memoryportal_signed_out"
 
@@ -29,6 +30,12 @@ class SafeResponseMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        with numbered() as number:
+            response = self._answer(request)
+        response.headers[HEADER] = number
+        return response
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
         try:
             settle_start()
         except (OperationalError, InterfaceError) as error:

@@ -1,4 +1,4 @@
-"""Open a grant, use it, end it. `use` is the only way from the staff to a ScopedMemory: the event is committed first."""
+"""Open a grant, use it, end it. `use` is the staff's only way to a ScopedMemory: its event is committed first."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
