@@ -23,7 +23,7 @@ DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data"))).expanduser(
 
 def required(name: str, why: str) -> str:
     """The value of an environment variable that production cannot do without."""
-    value = env.str(name, default="")
+    value = str(env.str(name, default=""))
     # `manage.py check`, collectstatic and the like still run: a system check reports what is missing (base/checks.py).
     if not value and PRODUCTION and "memoryportal.wsgi" in sys.modules:
         raise ImproperlyConfigured(f"{name} is not set: {why} (see README.md, Configuration).")
@@ -120,7 +120,8 @@ TEMPLATES = [
     },
 ]
 
-# --- databases ---------------------------------------------------------------------------------------------------------
+# --- databases
+# ---------------------------------------------------------------------------------------------------------
 ADDRESSES = read_addresses(env, DATA_DIR)
 DATABASES = {"default": app_database(ADDRESSES, sys.argv)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -141,7 +142,8 @@ AUDIT_RETENTION_MONTHS = env.int("AUDIT_RETENTION_MONTHS", default=24)
 # --- the staff's pages ------------------------------------------------------------------------------------------------
 FINDS_PER_HOUR = env.int("FINDS_PER_HOUR", default=30)  # look-ups of people, for each member of the staff
 
-# --- sign-in ------------------------------------------------------------------------------------------------------------
+# --- sign-in
+# ------------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 LOGIN_URL = "account_login"
@@ -240,13 +242,15 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# --- mail ----------------------------------------------------------------------------------------------------------------
+# --- mail
+# ----------------------------------------------------------------------------------------------------------------
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=PRIVACY_CONTACT or "portal@localhost")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 EMAIL_TIMEOUT = 10
 
-# --- the rest --------------------------------------------------------------------------------------------------------------
+# --- the rest
+# --------------------------------------------------------------------------------------------------------------
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",

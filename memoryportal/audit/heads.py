@@ -29,7 +29,9 @@ class HeadsUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SignedHead:
-    """One line of AUDIT_HEADS. `kind` is head or prune (then `seq` and `hash` are of the last event that was dropped)."""
+    """One line of AUDIT_HEADS. `kind` is head or prune (then `seq` and `hash` are of the last event that was
+    dropped).
+    """
 
     seq: int
     hash: str

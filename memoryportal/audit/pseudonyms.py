@@ -12,7 +12,7 @@ from memoryportal.memory.scope import SubjectId
 from .models import SubjectKey
 
 
-def _hash(key: bytes, subject: str) -> str:
+def _hash(key: bytes | memoryview, subject: str) -> str:
     return hmac.new(bytes(key), subject.encode(), hashlib.sha256).hexdigest()
 
 

@@ -1,6 +1,7 @@
 """Ring the worker's bell. The queue's row is never the truth: whoever is rung looks at our own rows again.
 
-Arguments are ids and words, never text of a memory, an address or search words: they lie in a table until they are done.
+Arguments are ids and words, never text of a memory, an address or search words: they lie in a table until they are
+done.
 """
 
 import re

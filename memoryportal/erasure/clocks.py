@@ -1,7 +1,7 @@
 """By when a deletion request must be answered. Pure functions of dates; DATA_LAW says which law counts.
 
-Sources: GDPR Article 12(3) (one month, one extension by two further months, told within the first) and, for how a month is
-counted, Regulation (EEC, Euratom) No 1182/71 Article 3(2)(c); California Code of Regulations, title 11, section 7021
+Sources: GDPR Article 12(3) (one month, one extension by two further months, told within the first) and, for how a month
+is counted, Regulation (EEC, Euratom) No 1182/71 Article 3(2)(c); California Code of Regulations, title 11, section 7021
 (confirm within 10 business days, respond within 45 calendar days, one extension by 45).
 """
 
@@ -37,8 +37,8 @@ def add_business_days(start: date, days: int, holidays: frozenset[date] = frozen
 class Clock:
     """The dates of one request.
 
-    `rested` is how many days the GDPR clock stood still while proof of identity was reasonably asked for; the Californian
-    clock never stands still. `extended` says that the one extension was used.
+    `rested` is how many days the GDPR clock stood still while proof of identity was reasonably asked for; the
+    Californian clock never stands still. `extended` says that the one extension was used.
     """
 
     received: date

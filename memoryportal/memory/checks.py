@@ -98,6 +98,6 @@ def check_expires(expires: object) -> date | None:
     if isinstance(expires, date) and not isinstance(expires, datetime):
         return expires
     try:
-        return date.fromisoformat(expires)  # type: ignore[arg-type] - refused below
+        return date.fromisoformat(expires)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise BadQuery("The day on which a memory expires is a date, such as 2026-12-31.") from None

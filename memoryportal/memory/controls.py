@@ -1,19 +1,19 @@
 """The gate: whether anybody may write for a subject. The database enforces it, against plain mem0 too.
 
-A row (subject, agent, state) shuts it; agent '' means all assistants. `paused` refuses new memories, entities and messages;
-the person may still correct and delete. `erasing` refuses every insert and update. See memory/sql/gate.sql.
+A row (subject, agent, state) shuts it; agent '' means all assistants. `paused` refuses new memories, entities and
+messages; the person may still correct and delete. `erasing` refuses every insert and update. See memory/sql/gate.sql.
 """
 
 import time
-from typing import TYPE_CHECKING, Literal
+from contextlib import AbstractContextManager
+from typing import Literal, Protocol
 
 from psycopg import sql
 
 from .errors import ErasureRunning, StoreUnavailable, WritesPaused
+from .names import Tables
+from .pool import Cursor
 from .scope import Scope, SubjectId
-
-if TYPE_CHECKING:
-    from .stores.base import Store
 
 State = Literal["paused", "erasing"]
 LOCK_SPACE = 0x6D70  # advisory locks (LOCK_SPACE, bucket); 1024 buckets: one lock per subject exhausts shared memory
@@ -21,14 +21,23 @@ DRAIN_SECONDS = 30.0
 POLL_SECONDS = 0.002
 
 
-def gate_states(store: "Store", subject: SubjectId) -> set[tuple[str, State]]:
+class Gated(Protocol):
+    """What the gate needs of a store: the names of its tables, and transactions on them."""
+
+    @property
+    def tables(self) -> Tables: ...
+
+    def open(self, scope: Scope) -> AbstractContextManager[Cursor]: ...
+
+
+def gate_states(store: Gated, subject: SubjectId) -> set[tuple[str, State]]:
     """(agent or '', state) rows of a subject; empty when writing is open."""
     statement = sql.SQL("SELECT agent, state FROM {} WHERE subject = %s").format(store.tables.gate)
     with store.open(Scope(subject)) as cursor:
         return {(row[0], row[1]) for row in cursor.execute(statement, (str(subject),)).fetchall()}
 
 
-def require_open(store: "Store", scope: Scope) -> None:
+def require_open(store: Gated, scope: Scope) -> None:
     """Raise when the gate is shut for this scope."""
     states = gate_states(store, scope.subject)
     if any(state == "erasing" for _, state in states):
@@ -37,7 +46,7 @@ def require_open(store: "Store", scope: Scope) -> None:
         raise WritesPaused("remembering is paused for this subject")
 
 
-def shut(store: "Store", subject: SubjectId, state: State, agent: str = "") -> None:
+def shut(store: Gated, subject: SubjectId, state: State, agent: str = "") -> None:
     """Shut the gate (committed at once) and wait until every write that began before has ended.
 
     Raises StoreUnavailable when writers do not end within DRAIN_SECONDS; the gate stays shut then.
@@ -50,7 +59,7 @@ def shut(store: "Store", subject: SubjectId, state: State, agent: str = "") -> N
     drain(store, subject)
 
 
-def drain(store: "Store", subject: SubjectId) -> float:
+def drain(store: Gated, subject: SubjectId) -> float:
     """Wait for the writers that passed the gate before it was shut; returns the seconds that it took.
 
     Polls instead of queueing for the exclusive lock: a queued exclusive request would hold up all new writers.
@@ -68,7 +77,7 @@ def drain(store: "Store", subject: SubjectId) -> float:
         time.sleep(POLL_SECONDS)
 
 
-def reopen(store: "Store", subject: SubjectId, state: State, agent: str = "") -> None:
+def reopen(store: Gated, subject: SubjectId, state: State, agent: str = "") -> None:
     """Remove one gate row. An erasure that ends leaves a pause standing."""
     statement = sql.SQL("DELETE FROM {} WHERE subject = %s AND agent = %s AND state = %s").format(store.tables.gate)
     with store.open(Scope(subject)) as cursor:

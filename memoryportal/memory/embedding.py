@@ -74,7 +74,8 @@ class Prepared:
         self._known = dict(zip(texts, inner.embed_batch(texts, action), strict=True)) if texts else {}
 
     def embed(self, text: str, memory_action: Action | None = None) -> list[float]:
-        return self._known.get(text) or self._inner.embed(text, memory_action)
+        known: list[float] | None = self._known.get(text)
+        return known or list(self._inner.embed(text, memory_action))
 
     def embed_batch(self, texts: list[str], memory_action: Action = "add") -> list[list[float]]:
         return [self.embed(text, memory_action) for text in texts]

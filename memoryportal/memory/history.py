@@ -1,8 +1,8 @@
 """mem0's history and message buffer in PostgreSQL, keyed by subject.
 
 mem0 keeps both in an SQLite file without an owner column: after `delete_all` it still holds every text the person ever
-had, and nobody can say whose. This object takes the place of mem0's `SQLiteManager` (mem0/memory/storage.py) and takes the
-subject from the scope that it is bound to, because mem0 does not pass one.
+had, and nobody can say whose. This object takes the place of mem0's `SQLiteManager` (mem0/memory/storage.py) and takes
+the subject from the scope that it is bound to, because mem0 does not pass one.
 """
 
 from collections.abc import Callable
@@ -47,15 +47,15 @@ class SubjectHistory:
         with self._open() as cursor:
             cursor.execute(self._insertion(), (*guard, *values, bool(is_deleted), actor_id, role))
 
-    def _insertion(self) -> sql.Composable:
+    def _insertion(self) -> sql.Composed:
         alive = sql.SQL(
             "(SELECT 1 FROM {} WHERE id = %s::uuid AND payload->>'user_id' = %s FOR SHARE)"
             if self._beside
             else "(SELECT 1)"
         ).format(*[self.tables.memories] if self._beside else [])
         return sql.SQL(
-            "WITH alive AS {} INSERT INTO {} (subject, memory_id, old_memory, new_memory, event, created_at, updated_at, "
-            "is_deleted, actor_id, role) SELECT %s, %s::uuid, %s, %s, %s, %s, %s, %s, %s, %s FROM alive"
+            "WITH alive AS {} INSERT INTO {} "
+            "(subject, memory_id, old_memory, new_memory, event, created_at, updated_at, is_deleted, actor_id, role) SELECT %s, %s::uuid, %s, %s, %s, %s, %s, %s, %s, %s FROM alive"
         ).format(alive, self.tables.history)
 
     def batch_add_history(self, records: list[dict[str, Any]]) -> None:
@@ -73,7 +73,18 @@ class SubjectHistory:
             )
 
     def get_history(self, memory_id: str) -> list[dict[str, Any]]:
-        columns = ["seq", "memory_id", "old_memory", "new_memory", "event", "created_at", "updated_at", "is_deleted", "actor_id", "role"]
+        columns = [
+            "seq",
+            "memory_id",
+            "old_memory",
+            "new_memory",
+            "event",
+            "created_at",
+            "updated_at",
+            "is_deleted",
+            "actor_id",
+            "role",
+        ]
         statement = sql.SQL("SELECT {} FROM {} WHERE subject = %s AND memory_id = %s::uuid ORDER BY seq").format(
             sql.SQL(", ").join(map(sql.Identifier, columns)), self.tables.history
         )
@@ -83,7 +94,9 @@ class SubjectHistory:
         return [{**row, "id": str(row.pop("seq")), "memory_id": str(row["memory_id"])} for row in named]
 
     def save_messages(self, messages: list[dict[str, Any]], session_scope: str) -> None:
-        """Append to this conversation's buffer and keep its newest ten. `session_scope` is mem0's text; ours is typed."""
+        """Append to this conversation's buffer and keep its newest ten. `session_scope` is mem0's text; ours is
+        typed.
+        """
         insert = sql.SQL(
             "INSERT INTO {} (subject, agent, run, role, name, content) VALUES (%s, %s, %s, %s, %s, %s)"
         ).format(self.tables.messages)

@@ -102,20 +102,25 @@ class Tied:
     create_col = delete_col = reset = col_info = list_cols = no_way_out
 
 
-class Pipeline(Memory):  # type: ignore[misc]
+class Pipeline(Memory):
     """mem0's Memory without its constructor: the process's one template, of which `bind` makes scoped copies."""
 
     def __init__(self, configured: Configuration) -> None:
         raw = {key: value for key, value in configured.mem0.items() if key in ("custom_instructions", "version")}
         self.config = MemoryConfig(**raw, llm=configured.llm or {"provider": "openai", "config": {}})
-        self.embedding_model = None
-        self.vector_store = self.db = self.reranker = self._entity_store = None
+        self.embedding_model: Any = None
+        self.vector_store: Any = None
+        self.db: Any = None
+        self.reranker: Any = None
+        self._entity_store: Any = None
         self.llm = _language_model(configured)
         self.collection_name = configured.collection
         self.api_version = self.config.version
         self.custom_instructions = self.config.custom_instructions
 
-    def bind(self, store: "BoundStore", scope: Scope, filters: Filters | None = None, floor: float = -1.0) -> "Pipeline":
+    def bind(
+        self, store: "BoundStore", scope: Scope, filters: Filters | None = None, floor: float = -1.0
+    ) -> "Pipeline":
         """A copy that reads and writes for `scope` only, on `store`. 7 µs: everything heavy is shared."""
         bound = copy.copy(self)
         bound.unit = Unit(store.dsn, scope)

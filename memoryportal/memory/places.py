@@ -51,7 +51,7 @@ _STORE = (
 
 PLACES: dict[str, Place] = {place.key: place for place in _STORE}
 EXEMPT: dict[str, str] = {
-    "{collection}_gate.subject": "says that writing is shut for this subject; holds no text and must outlive an erasure",
+    "{collection}_gate.subject": "says that writing is shut; holds no text and must outlive an erasure",
     "{collection}_gate.agent": "the assistant that the gate is shut for",
     "{collection}_gate.state": "one of two words",
     "{collection}_history.created_at": "a time",

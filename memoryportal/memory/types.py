@@ -9,8 +9,8 @@ from typing import Any
 class Item:
     """One memory.
 
-    `created`/`updated` are aware UTC datetimes, or None where the store does not know. `version` is an opaque token of the
-    stored wording, for `update(expected=…)`. `expires` is the last day on which assistants are handed this memory.
+    `created`/`updated` are aware UTC datetimes, or None where the store does not know. `version` is an opaque token of
+    the stored wording, for `update(expected=…)`. `expires` is the last day on which assistants are handed this memory.
     """
 
     id: str

@@ -1,7 +1,8 @@
 """What the assistants of the demo remember about its two people, read from demo_memories.json.
 
-Nobody in it is real. The first memories of each are the sentences of the mem0 examples that this portal grew out of, word
-for word. The conversations "form-testing" and "escaping-bug" hold texts that try to be markup, formulas, SQL or templates.
+Nobody in it is real. The first memories of each are the sentences of the mem0 examples that this portal grew out of,
+word for word. The conversations "form-testing" and "escaping-bug" hold texts that try to be markup, formulas, SQL or
+templates.
 """
 
 import json
@@ -18,8 +19,8 @@ Role = Literal["user", "assistant"]
 class DemoMemory:
     """One memory. `days_ago` is when its first wording was stored, in days before now.
 
-    `expires_in_days` counts whole days from today, is negative for a memory that has expired already and None for one that
-    never does. `edits` are the earlier wordings, oldest first, without the current `text`.
+    `expires_in_days` counts whole days from today, is negative for a memory that has expired already and None for one
+    that never does. `edits` are the earlier wordings, oldest first, without the current `text`.
     """
 
     text: str
@@ -51,7 +52,9 @@ class DemoMessage:
 
 
 def load(person: str) -> list[DemoMemory]:
-    """All memories of "alice" or "bob": the examples' sentences, then the others oldest first. KeyError for anybody else."""
+    """All memories of "alice" or "bob": the examples' sentences, then the others oldest first. KeyError for anybody
+    else.
+    """
     return [DemoMemory(**row) for row in _rows(person, "memories")]
 
 

@@ -1,4 +1,6 @@
-"""What the frame of every page promises: readable colours, a small first visit, nothing that the content policy would block."""
+"""What the frame of every page promises: readable colours, a small first visit, nothing that the content policy would
+block.
+"""
 
 import gzip
 import re
@@ -79,7 +81,10 @@ def test_the_stylesheet_and_script_ask_nobody_else() -> None:
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_template_needs_what_the_content_policy_blocks(template: Path) -> None:
     text = template.read_text()
-    blocked = r"""\sstyle=|<style|\son\w+=["']|hx-on|javascript:|\bjs:|\|\s*safe\b|<script(?![^>]*(?:src=|type="application/json"))"""
+    blocked = (
+        r"""\sstyle=|<style|\son\w+=["']|hx-on|javascript:|\bjs:|\|\s*safe\b|"""
+        r"""<script(?![^>]*(?:src=|type="application/json"))"""
+    )
     assert re.findall(blocked, text) == []
 
 

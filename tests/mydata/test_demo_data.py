@@ -1,4 +1,6 @@
-"""The demo's memories: the examples' sentences word for word, enough of everything, and nothing of one person in the other."""
+"""The demo's memories: the examples' sentences word for word, enough of everything, and nothing of one person in the
+other.
+"""
 
 import json
 import re
@@ -94,7 +96,9 @@ def test_every_memory_can_be_stored(person: str) -> None:
     for memory in memories:
         assert all(re.fullmatch("[a-z0-9_-]+", name) for name in (memory.agent, memory.run) if name is not None)
         for text in [memory.text, *memory.edits]:
-            assert 0 < len(text) <= 8000 and text == text.strip() and "\x00" not in text
+            assert 0 < len(text) <= 8000
+            assert text == text.strip()
+            assert "\x00" not in text
         assert memory.role in ("user", "assistant")
         assert 0 < memory.days_ago <= LONGEST_AGO
         assert memory.text not in memory.edits
@@ -105,7 +109,8 @@ def test_every_memory_can_be_stored(person: str) -> None:
 def test_the_others_are_in_the_order_of_time(person: str) -> None:
     days = [memory.days_ago for memory in load(person)[len(EXAMPLES[person]) :]]
     assert days == sorted(days, reverse=True)
-    assert days[0] > 365 and days[-1] < 14
+    assert days[0] > 365
+    assert days[-1] < 14
 
 
 @pytest.mark.parametrize("person", PEOPLE)
@@ -159,7 +164,8 @@ def test_both_have_what_matters() -> None:
 def test_entities_name_memories_that_mention_them(person: str) -> None:
     held = texts(person)
     for entity in load_entities(person):
-        assert entity.kind and entity.memories
+        assert entity.kind
+        assert entity.memories
         assert entity.memories == [index for index, text in enumerate(held) if entity.text in text]
 
 

@@ -11,7 +11,8 @@ from ..scope import Filters, Scope
 
 # rows.time_key in SQL: what is no text counts as missing, and what is longer than any time is cut.
 CREATED = sql.SQL(
-    "(CASE jsonb_typeof(payload->'created_at') WHEN 'string' THEN left(payload->>'created_at', {}) ELSE '' END COLLATE \"C\")"
+    "(CASE jsonb_typeof(payload->'created_at') WHEN 'string' THEN left(payload->>'created_at', {}) "
+    "ELSE '' END COLLATE \"C\")"
 ).format(sql.Literal(TIME_KEY_LENGTH))
 
 
@@ -23,7 +24,7 @@ class Conditions:
     params: list[Any] = field(default_factory=list)
 
     def add(self, clause: str | sql.Composable, *params: Any) -> "Conditions":
-        self.parts.append(sql.SQL(clause) if isinstance(clause, str) else clause)  # type: ignore[arg-type]
+        self.parts.append(sql.SQL(clause) if isinstance(clause, str) else clause)
         self.params.extend(params)
         return self
 

@@ -1,7 +1,8 @@
 """mem0's pgvector collection, read natively: true totals, stable pages, exact search.
 
-`mem0-traps` in short: mem0 lists at most 20 rows in heap order, and its HNSW index returns next to nothing for one person
-among many. Here every statement starts from the owner index, and ordering is exact (`+ 0.0` keeps the planner from HNSW).
+`mem0-traps` in short: mem0 lists at most 20 rows in heap order, and its HNSW index returns next to nothing for one
+person among many. Here every statement starts from the owner index, and ordering is exact (`+ 0.0` keeps the planner
+from HNSW).
 """
 
 from typing import Any

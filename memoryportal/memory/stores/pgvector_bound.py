@@ -16,7 +16,7 @@ from ..scope import Filters
 from .pgvector import search_exactly
 
 
-class BoundTable(Tied, PGVector):  # type: ignore[misc]
+class BoundTable(Tied, PGVector):
     """mem0's pgvector store over one table, for one scope. It has no `__init__` work, no schema work and no way out."""
 
     def __init__(self, name: str, unit: Unit, filters: Filters, floor: float) -> None:
@@ -68,7 +68,7 @@ class BoundTable(Tied, PGVector):  # type: ignore[misc]
         statement = sql.SQL("SELECT id, payload FROM {} WHERE id = %s::uuid AND payload->>'user_id' = %s {}")
         with self._get_cursor() as cursor:
             row = cursor.execute(statement.format(self.table, locking), (vector_id, str(self.scope.subject))).fetchone()
-        found = recheck(self.scope, [row] if row else [])  # type: ignore[list-item]
+        found = recheck(self.scope, [row] if row else [])
         return OutputData(id=str(found[0][0]), score=None, payload=found[0][1]) if found else None
 
     def update(self, vector_id: str, vector: Any = None, payload: dict[str, Any] | None = None) -> None:

@@ -1,7 +1,7 @@
 """Deleting in every place at once. One transaction: a half-done deletion does not exist.
 
-Order matters: memories first. A writer that adds history takes a lock on its memory row first (history.py), so it either
-finishes before us, and our later statements see its rows, or finds no memory any more and writes nothing.
+Order matters: memories first. A writer that adds history takes a lock on its memory row first (history.py), so it
+either finishes before us, and our later statements see its rows, or finds no memory any more and writes nothing.
 """
 
 from psycopg import sql
@@ -55,7 +55,7 @@ class RemovalMixin(SideTables):
     def _delete_memories(self, cursor: Cursor, where: conditions.Conditions) -> Gone:
         """(id, agent, run) of each row that was deleted."""
         statement = sql.SQL("DELETE FROM {} WHERE {} RETURNING id::text, payload->>'agent_id', payload->>'run_id'")
-        return cursor.execute(statement.format(self.tables.memories, where.sql), where.params).fetchall()  # type: ignore[return-value]
+        return cursor.execute(statement.format(self.tables.memories, where.sql), where.params).fetchall()
 
     def _delete_traces(self, cursor: Cursor, scope: Scope, gone: Gone) -> Removed:
         entities = self.unlink_entities(cursor, str(scope.subject), [row[0] for row in gone])
@@ -65,7 +65,8 @@ class RemovalMixin(SideTables):
     def unlink_entities(self, cursor: Cursor, subject: str, ids: list[str]) -> int:
         """Take the ids out of the subject's entities; an entity that links to nothing any more goes. Counts those."""
         keep = sql.SQL(
-            "(SELECT COALESCE(jsonb_agg(link), '[]'::jsonb) FROM jsonb_array_elements(payload->'linked_memory_ids') link "
+            "(SELECT COALESCE(jsonb_agg(link), '[]'::jsonb) "
+            "FROM jsonb_array_elements(payload->'linked_memory_ids') link "
             "WHERE NOT (link #>> '{{}}') = ANY(%(ids)s))"
         ).format()
         linked = sql.SQL(

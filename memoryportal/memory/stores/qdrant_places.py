@@ -20,7 +20,7 @@ class PlacesMixin(RowsMixin):
         held = {place: self.number_of(self.tables.name(suffix), scope) for place, suffix in IN_QDRANT.items()}
         with self.open(scope) as cursor:
             for place, (statement, params) in self._side_counts(scope).items():
-                row = cursor.execute(statement, params).fetchone()  # type: ignore[call-overload]
+                row = cursor.execute(statement, params).fetchone()
                 held[place] = int(row[0]) if row else 0
         return held
 

@@ -15,7 +15,7 @@ from ..types import Message, Residue, Version
 from .conditions import Conditions
 
 VERSION_COLUMNS = "seq, memory_id::text, event, old_memory, new_memory, created_at, updated_at, actor_id, role, purged"
-Counting = tuple[sql.Composable, list[Any]]
+Counting = tuple[sql.Composed, list[Any]]
 Gone = list[tuple[str, str | None, str | None]]
 """(memory id, agent, run) of memories that were deleted."""
 
@@ -58,7 +58,7 @@ class SideTables:
         """Count one place on a connection of its own."""
         try:
             with fresh_transaction(self.dsn, str(scope.subject)) as cursor:
-                row = cursor.execute(*counting).fetchone()
+                row = cursor.execute(counting[0], counting[1]).fetchone()
         except MemoryRoomError as error:
             return Residue(place, None, str(error))
         return Residue(place, int(row[0]) if row else None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from ..errors import BadCursor, BadQuery, InvalidSubject, MemoryNotFound, MemoryRoomError
 from ..scope import SubjectId
@@ -74,16 +75,14 @@ class Story:
 
     def _attacks(self) -> Iterator[Check]:
         for hostile in HOSTILE:
-            yield _refused(
-                f"the subject {ascii(hostile):.24} is refused", InvalidSubject, lambda h=hostile: SubjectId(h)
-            )
+            yield _refused(f"the subject {hostile!a:.24} is refused", InvalidSubject, partial(SubjectId, hostile))
         yield _refused(
             "an assistant named * is refused", InvalidSubject, lambda: ScopedMemory(self.bob.subject, agent="*")
         )
         for key in IDENTITY:
             smuggled = {key: str(self.alice.subject)}
             yield _refused(
-                f"metadata cannot set {key}", BadQuery, lambda m=smuggled: self.bob.add("x", infer=False, metadata=m)
+                f"metadata cannot set {key}", BadQuery, partial(self.bob.add, "x", infer=False, metadata=smuggled)
             )
         yield _refused("a made-up page link is refused", BadCursor, lambda: self.bob.page(after="e30"))
         unchanged = (self.alice.count(), self.bob.count())
