@@ -16,7 +16,6 @@ LONG_TEXT = 600  # characters of a memory that a list shows
 NOUNS = {
     "memories": ("memory", "memories"),
     "entities": ("noted name", "noted names"),
-    "history": ("entry in its history", "entries in their history"),
     "messages": ("recent message", "recent messages"),
 }
 _ROLES = {"user": "you said", "assistant": "the assistant said"}
