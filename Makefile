@@ -1,6 +1,7 @@
 # make            build .venv
 # make demo       try the portal out (PORT=8000, DATA_DIR=data)
 # make test       every test        ARGS="tests/memory -k erase" for some of them
+# make test-valkey   the stores' suite on a real server with valkey-search: VALKEY_URL=valkey://host:6379/0
 # make check      lint, types, layers, templates, migrations, production settings
 # make bench      measure; needs a quiet machine
 # make audit      look for known vulnerabilities (asks the internet)
@@ -16,7 +17,7 @@ RUN := .venv/bin/python
 AS_TEST := MEMORYPORTAL_TESTING=1
 TEMPLATES = $(shell find templates -name '*.html')
 
-.PHONY: .venv demo test check bench audit requirements chromium
+.PHONY: .venv demo test test-valkey check bench audit requirements chromium
 .DELETE_ON_ERROR:
 
 .venv: $(DEV)
@@ -29,6 +30,11 @@ demo: $(BASE)
 
 test: $(DEV) chromium
 	$(RUN) -m pytest -n 2 $(ARGS)
+
+# The variable is read here and nowhere else; tests/settings.py takes VALKEY_* out of the environment.
+test-valkey: $(DEV)
+	@test -n "$(VALKEY_URL)" || { echo "Set VALKEY_URL to a server with valkey-search 1.2.1 or newer." >&2; exit 2; }
+	TEST_VALKEY_URL="$(VALKEY_URL)" $(RUN) -m pytest tests/stores -p no:xdist -k "valkey" $(ARGS)
 
 bench: $(DEV)
 	BENCH=1 $(RUN) -m pytest tests/benchmarks -p no:xdist -q -s $(ARGS)

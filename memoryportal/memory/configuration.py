@@ -18,7 +18,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from .errors import StoreRefused
 
-PROVEN = ("pgvector", "qdrant")
+# valkey: the contract suite is ready and has been run against a stand-in only; run `make test-valkey`.
+PROVEN = ("pgvector", "qdrant", "valkey")
 PLATFORM = "platform"
 PLATFORM_HOST = "https://api.mem0.ai"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -98,6 +99,18 @@ def _check_qdrant(config: dict[str, Any]) -> None:
         )
 
 
+def _check_valkey(config: dict[str, Any]) -> None:
+    """Refuse a cluster, and a name that the keys of other collections could begin with."""
+    if not config.get("valkey_url"):
+        raise StoreRefused("MEM0_CONFIG has no address for valkey: valkey_url.")
+    if config.get("cluster_mode"):
+        raise StoreRefused("MEM0_CONFIG asks for a Valkey cluster: isolation and erasure are not proven on one.")
+    if str(config.get("index_type") or "flat").lower() not in ("flat", "hnsw"):
+        raise StoreRefused('The index_type for valkey is "flat" (exact) or "hnsw" (approximate).')
+    if not re.fullmatch(r"[\w.-]+", str(config.get("collection_name") or "mem0"), re.ASCII):
+        raise StoreRefused("The collection_name for valkey may hold letters, digits, dots, dashes and underscores.")
+
+
 def _from_mem0(raw: dict[str, Any]) -> Configuration:
     block = raw.get("vector_store") or {}
     provider = str(block.get("provider") or "")
@@ -114,6 +127,8 @@ def _from_mem0(raw: dict[str, Any]) -> Configuration:
     config = block.get("config") or {}
     if provider == "qdrant":
         _check_qdrant(config)
+    if provider == "valkey":
+        _check_valkey(config)
     addresses = settings.ADDRESSES
     own = _connection(config) if provider == "pgvector" else None
     return Configuration(

@@ -3,7 +3,7 @@
 Written from what valkey-search 1.2.1 was seen to do, its documentation and its open issues, the unpleasant parts
 included: a tag that ends in `*` is a prefix match even when the star is escaped; the first `=>` of a query begins the
 vector part; matches come in no order; SORTBY does nothing beside NOCONTENT or without its field in RETURN; numbers that
-come from the index alone have six digits; an empty range is an error; a vector of another length is left out in silence.
+come from the index alone have six digits; an empty range is an error; a vector of another length is silently left out.
 """
 
 import hashlib

@@ -18,13 +18,24 @@ def _qdrant(configured: Configuration) -> Store:
     return QdrantStore(configured)
 
 
+def _valkey(configured: Configuration) -> Store:
+    from .valkey import ValkeyStore
+
+    return ValkeyStore(configured)
+
+
 def _platform(configured: Configuration) -> Store:
     from .platform import PlatformStore
 
     return PlatformStore(configured)
 
 
-_BUILDERS: dict[str, Callable[[Configuration], Store]] = {"pgvector": _pgvector, "qdrant": _qdrant, PLATFORM: _platform}
+_BUILDERS: dict[str, Callable[[Configuration], Store]] = {
+    "pgvector": _pgvector,
+    "qdrant": _qdrant,
+    "valkey": _valkey,
+    PLATFORM: _platform,
+}
 _built: dict[str, Store] = {}
 _lock = threading.Lock()
 
