@@ -145,7 +145,7 @@ FINDS_PER_HOUR = env.int("FINDS_PER_HOUR", default=30)  # look-ups of people, fo
 # --- sign-in
 # ------------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["memoryportal.accounts.backends.AccountBackend"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "mydata:list"
 ACCOUNT_LOGOUT_REDIRECT_URL = "start"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
@@ -36,7 +37,12 @@ class OwnSubject:
 
 def subjects_in_order(user: User) -> list[OwnSubject]:
     """All subjects of an account: linked ones first, oldest link first, then the issued one."""
-    links = [OwnSubject(str(link.pk), SubjectId(link.subject), link.issuer, link.created_at) for link in _links(user)]
+    links = [
+        OwnSubject(
+            str(link["pk"]), SubjectId(link["subject"]), link["issuer"], datetime.fromisoformat(link["created_at"])
+        )
+        for link in _links(user)
+    ]
     return [*links, OwnSubject(ISSUED, SubjectId(user.subject), "", user.created_at)]
 
 
@@ -44,8 +50,12 @@ def own_subjects(user: User) -> list[SubjectId]:
     return [own.subject for own in subjects_in_order(user)]
 
 
-def _links(user: User) -> list[SubjectLink]:
-    return list(SubjectLink.objects.filter(account=user))
+def _links(user: User) -> list[dict[str, Any]]:
+    """Loaded with the account of a request (backends.py); read here for every other account."""
+    if "linked" in user.__dict__:
+        return list(user.__dict__["linked"])
+    rows = SubjectLink.objects.filter(account=user).values("pk", "subject", "issuer", "created_at")
+    return [{**row, "created_at": row["created_at"].isoformat()} for row in rows]
 
 
 def chosen(request: HttpRequest) -> OwnSubject:
@@ -75,7 +85,7 @@ def choose(request: HttpRequest, key: str) -> OwnSubject:
 
 def is_connected(user: User) -> bool:
     """Whether an assistant stores memories for this account, so that an empty list means "nothing is remembered"."""
-    return user.connected_at is not None or SubjectLink.objects.filter(account=user).exists()
+    return user.connected_at is not None or bool(_links(user))
 
 
 def mark_connected(user: User) -> None:

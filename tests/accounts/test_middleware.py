@@ -52,9 +52,9 @@ def test_nothing_is_looked_up_before_it_is_asked_for(
         Client().get("/test/untouched/")
 
 
-def test_a_signed_in_page_costs_three_queries(alice_client: Client, django_assert_num_queries: Any) -> None:
+def test_a_signed_in_page_costs_two_queries(alice_client: Client, django_assert_num_queries: Any) -> None:
     alice_client.get("/test/whose/")  # the first request of a session notes that it is used
-    with django_assert_num_queries(3):  # session, person, links
+    with django_assert_num_queries(2):  # session, person with links
         alice_client.get("/test/whose/")
 
 
