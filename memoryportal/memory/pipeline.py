@@ -25,7 +25,7 @@ from .configuration import Configuration, configuration
 from .embedding import Prepared, embedder
 from .errors import ScopeViolation
 from .history import SubjectHistory
-from .pool import Cursor, bind_subject, get_pool, store_errors, transaction
+from .pool import Cursor, store_errors, transaction
 from .scope import Filters, Scope
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Unit:
     def __init__(self, dsn: str, scope: Scope) -> None:
         self.dsn, self.scope = dsn, scope
         self.cursor: Cursor | None = None
+        self.wrote = False  # whether something was committed that no later failure takes back
         self._last: list[Callable[[Cursor], None]] = []
 
     @contextmanager
@@ -50,6 +51,8 @@ class Unit:
         if self.cursor is None:
             with transaction(self.dsn, str(self.scope.subject)) as cursor:
                 yield cursor
+                wrote = cursor.wrote
+            self.wrote = self.wrote or wrote
         else:
             with store_errors(), self.cursor.connection.transaction():
                 yield self.cursor
@@ -57,8 +60,7 @@ class Unit:
     @contextmanager
     def shared(self) -> Iterator[Cursor]:
         """Everything until the end of this block is one transaction: all of it happens, or nothing."""
-        with store_errors(), get_pool(self.dsn).connection() as connection, connection.cursor() as cursor:
-            bind_subject(cursor, str(self.scope.subject))
+        with transaction(self.dsn, str(self.scope.subject)) as cursor:
             self.cursor, self._last = cursor, []
             try:
                 yield cursor

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from psycopg import errors as pg
@@ -20,13 +20,31 @@ from .errors import (
     ErasureRunning,
     InvalidSubject,
     MemoryRoomError,
+    NotConfirmed,
     ScopeViolation,
     StoreNotPrepared,
     StoreUnavailable,
     WritesPaused,
 )
 
-Cursor = psycopg.Cursor[TupleRow]
+
+class Cursor(psycopg.Cursor[TupleRow]):
+    """A cursor that remembers whether it has changed anything."""
+
+    wrote = False
+
+    def execute(self, *args: Any, **kwargs: Any) -> Self:
+        super().execute(*args, **kwargs)
+        self._note()
+        return self
+
+    def executemany(self, *args: Any, **kwargs: Any) -> None:
+        super().executemany(*args, **kwargs)
+        self._note()
+
+    def _note(self) -> None:
+        self.wrote = self.wrote or (self.statusmessage or "").startswith(("INSERT", "UPDATE", "DELETE"))
+
 
 _pools: dict[str, ConnectionPool[Any]] = {}
 _lock = threading.Lock()
@@ -39,6 +57,7 @@ GATE_ERRORS: dict[str, type[MemoryRoomError]] = {
     "MP004": ScopeViolation,
     "MP005": ScopeViolation,
 }
+ROLLED_BACK = "40"  # the class of codes with which PostgreSQL says so
 _NOT_PREPARED = (pg.UndefinedTable, pg.UndefinedColumn, pg.UndefinedFunction, pg.UndefinedObject)
 
 
@@ -52,6 +71,7 @@ def connection_options() -> dict[str, Any]:
         "connect_timeout": CONNECT_SECONDS,
         "options": f"-c statement_timeout={STATEMENT_SECONDS * 1000} -c idle_in_transaction_session_timeout=60000",
         "prepare_threshold": None,
+        "cursor_factory": Cursor,
     }
 
 
@@ -112,7 +132,14 @@ def store_errors() -> Iterator[None]:
     except (PoolTimeout, PoolClosed, TooManyRequests):
         raise StoreUnavailable("the store did not give a connection in time") from None
     except psycopg.Error as error:
-        raise translate(error) from None
+        raised = translate(error)
+        _forget(error)
+        raise raised from None
+
+
+def _forget(error: psycopg.Error) -> None:
+    """Empty the driver's error, which stays the context of ours: its message and DETAIL repeat rows and parameters."""
+    error.args, error._info = (type(error).__name__,), None
 
 
 def bind_subject(cursor: Cursor, subject: str, agent_only: str = "") -> None:
@@ -129,6 +156,7 @@ def transaction(dsn: str, subject: str) -> Iterator[Cursor]:
     with store_errors(), get_pool(dsn).connection() as connection, connection.cursor() as cursor:
         bind_subject(cursor, subject)
         yield cursor
+        _commit(cursor)
 
 
 @contextmanager
@@ -140,5 +168,18 @@ def fresh_transaction(dsn: str, subject: str) -> Iterator[Cursor]:
             with connection, connection.cursor() as cursor:
                 bind_subject(cursor, subject)
                 yield cursor
+                _commit(cursor)
         finally:
             connection.close()
+
+
+def _commit(cursor: Cursor) -> None:
+    """Commit. When the connection is lost before the answer, the server may have committed all the same."""
+    try:
+        cursor.connection.commit()
+    except psycopg.OperationalError as error:
+        if not cursor.wrote or (error.sqlstate or "").startswith(ROLLED_BACK):
+            raise
+    else:
+        return
+    raise NotConfirmed("the store was lost before it had confirmed the change")

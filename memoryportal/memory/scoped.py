@@ -1,6 +1,7 @@
 """The one way to a person's memories: an object that cannot exist without a subject."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import Any, Literal
 from uuid import UUID
@@ -9,7 +10,7 @@ from . import cursors
 from .checks import check_expires, check_messages, check_metadata, check_query, check_text
 from .configuration import configuration
 from .embedding import relevance_floor
-from .errors import BadQuery, MemoryChanged, MemoryNotFound
+from .errors import BadQuery, MemoryChanged, MemoryNotFound, NotConfirmed, StoreUnavailable
 from .rows import Row, recheck, time_key, to_item
 from .scope import Filters, Order, Scope, SubjectId
 from .stores import current_store
@@ -150,7 +151,8 @@ class ScopedMemory:
             raise BadQuery("no language model is configured, so nothing can be inferred")
         current_store().admit(self.scope)
         added = current_store().add(self.scope, checked, infer, extra, expires)
-        return [self.get(memory_id) for memory_id in added]
+        with _changed():
+            return self.get_many(added) if added else []
 
     def update(self, memory_id: str, text: str, expected: str | None = None) -> Item:
         """Correct a memory; it is embedded again. `expected` is the `version` that the person was shown.
@@ -163,7 +165,8 @@ class ScopedMemory:
         if text == before.text:
             return before
         current_store().correct(self.scope, before.id, text, before.version)
-        return self.get(before.id)
+        with _changed():
+            return self.get(before.id)
 
     def purge_version(self, memory_id: str, seq: int) -> None:
         """Remove one earlier wording from a memory's history, wherever it stands there.
@@ -198,6 +201,15 @@ class ScopedMemory:
     def residue(self) -> list[Residue]:
         """Count every place again, each on a connection of its own."""
         return current_store().residue(self.scope)
+
+
+@contextmanager
+def _changed() -> Iterator[None]:
+    """For what comes after a change: a store that is lost now has made it, so nobody may be told that it has not."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise NotConfirmed(f"the change was made, and could not be read again: {error}") from None
 
 
 def _uuid(memory_id: object) -> str:

@@ -4,7 +4,7 @@ import threading
 from typing import Any
 
 from ..embedding import embedder
-from ..errors import InferenceFailed, MemoryRoomError
+from ..errors import InferenceFailed, MemoryRoomError, NotConfirmed, StoreUnavailable
 from ..rows import Row, recheck
 from ..scope import Filters, Scope
 from .side import SideTables
@@ -36,6 +36,10 @@ class BoundStore(SideTables):
         """mem0's add with a language model, its failures named. Raises InferenceFailed, or why the gate is shut."""
         try:
             return bound.add(messages, infer=True, **values)
+        except StoreUnavailable as error:
+            if not bound.unit.wrote:
+                raise
+            raise NotConfirmed(f"some of it may have been remembered: {error}") from None
         except MemoryRoomError:
             raise
         except Exception as error:  # noqa: BLE001 - every provider raises its own, and most repeat the conversation
