@@ -33,8 +33,8 @@ test: $(DEV) chromium
 
 # The variable is read here and nowhere else; tests/settings.py takes VALKEY_* out of the environment.
 test-valkey: $(DEV)
-	@test -n "$(VALKEY_URL)" || { echo "Set VALKEY_URL to a server with valkey-search 1.2.1 or newer." >&2; exit 2; }
-	TEST_VALKEY_URL="$(VALKEY_URL)" $(RUN) -m pytest tests/stores -p no:xdist -k "valkey" $(ARGS)
+	@test -n "$$VALKEY_URL" || { echo "Set VALKEY_URL to a server with valkey-search 1.2.1 or newer." >&2; exit 2; }
+	@TEST_VALKEY_URL="$$VALKEY_URL" $(RUN) -m pytest tests/stores -p no:xdist -k valkey $(ARGS)
 
 bench: $(DEV)
 	BENCH=1 $(RUN) -m pytest tests/benchmarks -p no:xdist -q -s $(ARGS)

@@ -42,6 +42,7 @@ class Index:
     failures: int = 0
     building: bool = False
     left_out: set[bytes] = field(default_factory=set)  # keys that a test wants missing in the index
+    everywhere: set[bytes] = field(default_factory=set)  # keys that a test wants found for everybody
 
     def covers(self, key: bytes) -> bool:
         return any(key.startswith(prefix) for prefix in self.prefixes)
@@ -179,7 +180,9 @@ def parse_options(arguments: list[bytes]) -> Options:
 def search(index: Index, keyspace: Keyspace, query: str, options: Options, *, trims: bool) -> list[object]:
     """The reply to FT.SEARCH. `trims`: only a part of the matches is sorted, as up to valkey-search 1.2."""
     text, arrow, vector = query.partition("=>")
-    matches = [key for key in index.keys(keyspace) if _matches(index, keyspace[key], text.strip())]
+    matches = [
+        key for key in index.keys(keyspace) if _matches(index, keyspace[key], text.strip()) or key in index.everywhere
+    ]
     distances: dict[bytes, float] = {}
     named = ""
     if arrow:

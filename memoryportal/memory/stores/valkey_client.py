@@ -30,13 +30,15 @@ NO_INDEX = "the Valkey server has no index for this collection yet: run manage.p
 
 def translate(error: vk.ValkeyError, *, writing: bool = False) -> StoreUnavailable | MemoryChanged:
     """Our error for the client's; never its text. A write whose answer never came may have happened, or may yet."""
-    if isinstance(error, vk.WatchError):
+    if isinstance(error, vk.WatchError) and "changed" in str(error):
         return MemoryChanged("the memory was changed meanwhile; nothing was written")
     if isinstance(error, vk.AuthenticationError | vk.AuthorizationError):
         return StoreUnavailable("the Valkey server refused the login")
     if isinstance(error, vk.ResponseError):
         return _refusal(error)
-    if writing and isinstance(error, vk.TimeoutError | vk.ConnectionError) and "connecting to" not in str(error):
+    # The client calls it a WatchError too when it loses the connection while a key is watched.
+    lost = isinstance(error, vk.TimeoutError | vk.ConnectionError | vk.WatchError)
+    if writing and lost and "connecting to" not in str(error):
         return NotConfirmed("the Valkey server was lost before it had confirmed the change")
     if isinstance(error, vk.TimeoutError):
         return StoreUnavailable("the Valkey server did not answer in time")
