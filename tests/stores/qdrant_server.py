@@ -6,8 +6,10 @@ a field without an index is refused, as on Qdrant Cloud) and 404 for rows that a
 server's own search and storage.
 """
 
+import contextlib
 import json
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -140,15 +142,31 @@ class Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int] = ("127.0.0.1", 0)) -> None:
         super().__init__(address, Handler)
         self.engine = Engine()
+        self._connections: list[socket.socket] = []
         self.failing: Callable[[str, dict[str, Any]], tuple[int, str] | None] = lambda operation, body: None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.append(request)
+        super().process_request(request, client_address)
+
+    def vanish(self) -> None:
+        """Stop as a killed process does: connections that are kept open end too."""
+        self.shutdown()
+        self.server_close()
+        for connection in self._connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
 
 class Handler(BaseHTTPRequestHandler):
     server: Server
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
 
     def handle_any(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)

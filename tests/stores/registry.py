@@ -31,13 +31,15 @@ class Entry:
 
     `settings(folder)` starts what the store needs (a server of its own, say), yields the Django settings that differ,
     and stops it again; `folder` is empty and its own. `side` says that the store has the side tables in PostgreSQL:
-    `prepare_store` is run, and messages and noted names can be planted through mem0's own pipeline.
+    `prepare_store` is run, and messages and noted names can be planted through mem0's own pipeline. `histories`: how
+    many random histories an ordinary run tries (test_histories.py); fewer where a stand-in plays the store.
     """
 
     name: str
     settings: Callable[[Path], AbstractContextManager[Settings]]
     needs: str | None = None
     side: bool = True
+    histories: int = 60
 
 
 def mem0_config(provider: str, **config: Any) -> Settings:
@@ -102,9 +104,9 @@ def valkey(folder: Path) -> Iterator[Settings]:
 ENTRIES = (
     Entry("pgvector", pgvector),
     Entry("qdrant", qdrant),
-    Entry("qdrant-server", qdrant_server),
-    Entry("platform", platform, side=False),
-    Entry("valkey-emulated", valkey_emulated),
-    Entry("valkey-emulated-trims", valkey_that_trims),
+    Entry("qdrant-server", qdrant_server, histories=15),
+    Entry("platform", platform, side=False, histories=15),
+    Entry("valkey-emulated", valkey_emulated, histories=15),
+    Entry("valkey-emulated-trims", valkey_that_trims, histories=15),
     Entry("valkey", valkey, needs="TEST_VALKEY_URL"),
 )

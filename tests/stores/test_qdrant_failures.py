@@ -94,8 +94,7 @@ def test_server_that_vanishes_is_never_an_empty_list(qdrant_server: Server) -> N
     alice = somebody()
     said(alice, "I like tea.")
     address = qdrant_server.server_address
-    qdrant_server.shutdown()
-    qdrant_server.server_close()
+    qdrant_server.vanish()
     assert refused_by_all(alice) == {"the store could not be used (ConnectError)"}
     assert {place.place: place.count for place in alice.residue()} == {
         "memories": None,
