@@ -36,8 +36,10 @@ class BoundIndex(Tied, ValkeyDB):
 
     def insert(self, vectors: Any, payloads: Any = None, ids: Any = None) -> None:
         self.refuse_foreign_rows(payloads)
-        for vector, payload, memory_id in zip(vectors, payloads, ids, strict=True):
-            self._rows.append((str(memory_id), to_hash(str(memory_id), payload, self._fitting(vector))))
+        self._rows += [
+            (str(memory_id), to_hash(str(memory_id), payload, self._fitting(vector)))
+            for vector, payload, memory_id in zip(vectors, payloads, ids, strict=True)
+        ]
         self._write(self._insert_all)
 
     def _insert_all(self, cursor: Cursor) -> None:

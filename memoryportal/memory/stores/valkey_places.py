@@ -21,7 +21,7 @@ class PlacesMixin(ValkeyBase):
         held = {"memories": self.memories.count(select(scope)), "entities": self.noted.count(select(scope))}
         with self.open(scope) as cursor:
             for place, (statement, params) in self._beside(scope).items():
-                row = cursor.execute(statement, params).fetchone()  # type: ignore[call-overload]
+                row = cursor.execute(statement, params).fetchone()
                 held[place] = int(row[0]) if row else 0
         return held
 
