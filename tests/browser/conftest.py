@@ -1,0 +1,56 @@
+"""A real Chromium at the live server, and the people who sit in front of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from playwright.sync_api import BrowserContext, Page, expect
+
+from memoryportal.accounts.models import User
+from memoryportal.memory import ScopedMemory, SubjectId
+from memoryportal.mydata.demo import load_person
+
+from .person import CANARY
+
+expect.set_options(timeout=20_000)  # milliseconds: a machine may be busy; nothing waits longer than it has to
+LetIn = Callable[[BrowserContext, User], None]
+
+
+@pytest.fixture(scope="session")
+def base_url(live_server: Any) -> str:
+    """Playwright opens paths below it."""
+    return str(live_server.url)
+
+
+@pytest.fixture
+def let_in(base_url: str) -> LetIn:
+    """Signs somebody in without the form, which has tests of its own."""
+
+    def entered(context: BrowserContext, user: User) -> None:
+        client = Client()
+        client.force_login(user)
+        context.add_cookies([{"name": "session", "value": client.cookies["session"].value, "url": base_url}])
+
+    return entered
+
+
+@pytest.fixture
+def alices_page(page: Page, alice: User, let_in: LetIn) -> Page:
+    """Alice is signed in and has opened nothing yet."""
+    let_in(page.context, alice)
+    return page
+
+
+@pytest.fixture
+def remembered(alice: User, alice_memory: ScopedMemory) -> ScopedMemory:
+    """Alice's memories of the demo: over three assistants, some hostile, some in other scripts."""
+    load_person("alice", SubjectId(alice.subject))
+    return alice_memory
+
+
+@pytest.fixture
+def canary(bob_memory: ScopedMemory) -> ScopedMemory:
+    """Bob's only memory. It fits whatever Alice looks for."""
+    bob_memory.add([{"role": "user", "content": CANARY}], infer=False)
+    return bob_memory
