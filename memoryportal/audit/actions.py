@@ -4,7 +4,7 @@ from django.db import models
 
 
 class Action(models.TextChoices):
-    """What was done. Changes of memories come in pairs: `….asked` before, `….done` or `….failed` with counts after."""
+    """What was done. Changes of memories come in pairs: `…-asked` before, then what was done, or `…-failed`."""
 
     SESSION_BEGUN = "session.begun", "Signed in"
     SESSION_ENDED = "session.ended", "Signed out"
@@ -24,8 +24,12 @@ class Action(models.TextChoices):
     LINK_MADE = "link.made", "Connected an assistant's id"
     LINK_REMOVED = "link.removed", "Disconnected an assistant's id"
     LINK_REFUSED = "link.refused", "A connection was refused"
+    MEMORY_CORRECT_ASKED = "memory.correct-asked", "Asked to correct a memory"
     MEMORY_CORRECTED = "memory.corrected", "Corrected a memory"
+    MEMORY_CORRECT_FAILED = "memory.correct-failed", "Correcting a memory failed"
+    MEMORY_PURGE_ASKED = "memory.purge-asked", "Asked to remove an earlier wording"
     MEMORY_PURGED = "memory.purged", "Removed an earlier wording"
+    MEMORY_PURGE_FAILED = "memory.purge-failed", "Removing an earlier wording failed"
     MEMORY_DELETE_ASKED = "memory.delete-asked", "Asked to delete memories"
     MEMORY_DELETED = "memory.deleted", "Deleted memories"
     MEMORY_DELETE_FAILED = "memory.delete-failed", "Deleting memories failed"

@@ -3,8 +3,10 @@
 Each line is JSON and names the line before it, so that a line that is taken out is missed too.
 """
 
+import fcntl
 import hashlib
 import json
+import os
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from .models import Head
 PURPOSE = "audit-head"
 START = "0" * 64
 SHIP_SECONDS = 30
+_LAST_BYTES = 4096  # more than a line is long
 
 
 class HeadsUnavailable(Exception):
@@ -29,9 +32,7 @@ class HeadsUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SignedHead:
-    """One line of AUDIT_HEADS. `kind` is head or prune (then `seq` and `hash` are of the last event that was
-    dropped).
-    """
+    """One line of AUDIT_HEADS. `kind` is head, or prune (`seq` and `hash` are of the last event that was dropped)."""
 
     seq: int
     hash: str
@@ -55,24 +56,70 @@ def _canonical(values: dict[str, Any]) -> bytes:
     return json.dumps(values, sort_keys=True, separators=(",", ":")).encode()
 
 
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
 def heads_path() -> Path:
     """The file of the signed heads. With a shipping command a copy is kept in DATA_DIR, to chain the next line to."""
-    target = str(settings.AUDIT_HEADS)
-    return Path(settings.DATA_DIR) / "audit-heads.jsonl" if target.startswith("|") else Path(target)
+    return Path(settings.DATA_DIR) / "audit-heads.jsonl" if _command() else Path(settings.AUDIT_HEADS)
+
+
+def _command() -> str:
+    """The shipping command of AUDIT_HEADS = "| command", or nothing."""
+    target = str(settings.AUDIT_HEADS).strip()
+    return target[1:].strip() if target.startswith("|") else ""
 
 
 def read_heads(path: Path | None = None) -> list[SignedHead]:
     """All lines, in order. Raises HeadsUnavailable for a line that is not one of ours in form."""
     try:
-        lines = (path or heads_path()).read_text().splitlines()
+        return _parse((path or heads_path()).read_bytes())
     except FileNotFoundError:
         return []
     except OSError as error:
         raise HeadsUnavailable(f"AUDIT_HEADS cannot be read ({error.strerror}).") from None
+
+
+def last_head() -> SignedHead | None:
+    """The newest line, without reading the others. Raises HeadsUnavailable."""
     try:
-        return [SignedHead(**json.loads(line)) for line in lines if line.strip()]
+        with heads_path().open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _LAST_BYTES))
+            tail = file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise HeadsUnavailable(f"AUDIT_HEADS cannot be read ({error.strerror}).") from None
+    lines = tail.splitlines(keepends=True)
+    return next(iter(_parse(b"".join(lines[-1:]) or b"")), None)
+
+
+def _parse(content: bytes) -> list[SignedHead]:
+    """Each line once: a shipping command may have got one twice. A last line that a crash cut off was never written."""
+    lines = dict.fromkeys(_whole(content).splitlines())
+    try:
+        return [_head(line) for line in lines if line.strip()]
     except (ValueError, TypeError):
         raise HeadsUnavailable("AUDIT_HEADS holds a line that is not a signed head.") from None
+
+
+def _head(line: bytes) -> SignedHead:
+    head = SignedHead(**json.loads(line))
+    texts = (head.hash, head.at, head.kind, head.prev, head.kid, head.sig)
+    if type(head.seq) is not int or not all(isinstance(text, str) for text in texts):
+        raise ValueError("a field of another type")
+    return head
+
+
+def _whole(content: bytes) -> bytes:
+    last = content.rpartition(b"\n")[2]
+    try:
+        if last.strip():
+            json.loads(last)
+    except ValueError:
+        return content[: -len(last)]
+    return content
 
 
 def digest(head: SignedHead | None) -> str:
@@ -90,36 +137,51 @@ def broken_link(heads: Iterable[SignedHead]) -> int | None:
     return None
 
 
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
 def sign_head(kind: str = "head", seq: int | None = None, hash: str | None = None) -> SignedHead:
     """Sign the newest event (or the given one), append it to AUDIT_HEADS and ship it. Raises HeadsUnavailable."""
-    if seq is None or hash is None:
-        newest = Head.objects.filter(pk=1).first()
-        seq, hash = (newest.seq, newest.hash) if newest else (0, START)
-    written = read_heads()
-    unsigned = SignedHead(seq, hash, timezone.now().isoformat(), kind, digest(written[-1] if written else None), "", "")
-    signature = key_ring().sign(PURPOSE, unsigned.signed())
-    head = SignedHead(seq, hash, unsigned.at, kind, unsigned.prev, signature.kid, signature.value)
-    _append(head)
-    return head
-
-
-def _append(head: SignedHead) -> None:
     path = heads_path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as file:
-            file.write(head.line() + "\n")
+        with path.open("a+b") as file:
+            # Two lines that name the same line before them would look as if one had been replaced.
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            content = _whole(file.read())
+            written = _parse(content)
+            head = _signed(kind, seq, hash, written)
+            file.truncate(len(content))
+            separator = b"\n" if content and not content.endswith(b"\n") else b""
+            file.write(separator + head.line().encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+            _ship([*written, head])
     except OSError as error:
         raise HeadsUnavailable(f"AUDIT_HEADS cannot be written ({error.strerror}).") from None
-    if str(settings.AUDIT_HEADS).startswith("|"):
-        _ship(str(settings.AUDIT_HEADS)[1:].strip(), head)
+    return head
 
 
-def _ship(command: str, head: SignedHead) -> None:
-    """Hand the line to the operator's command on its standard input."""
+def _signed(kind: str, seq: int | None, hash: str | None, written: list[SignedHead]) -> SignedHead:
+    if seq is None or hash is None:
+        newest = Head.objects.filter(pk=1).first()
+        seq, hash = (newest.seq, newest.hash) if newest else (0, START)
+    prev = digest(written[-1] if written else None)
+    unsigned = SignedHead(seq, hash, timezone.now().isoformat(), kind, prev, "", "")
+    signature = key_ring().sign(PURPOSE, unsigned.signed())
+    return SignedHead(seq, hash, unsigned.at, kind, prev, signature.kid, signature.value)
+
+
+def _ship(heads: list[SignedHead]) -> None:
+    """Hand every line that did not get through so far to the operator's command, on its standard input."""
+    if not (command := _command()):
+        return
+    counter = heads_path().with_suffix(".shipped")
+    shipped = int(counter.read_text()) if counter.exists() else 0
+    lines = "".join(head.line() + "\n" for head in heads[shipped:])
     try:
-        subprocess.run(
-            ["/bin/sh", "-c", command], input=head.line() + "\n", text=True, timeout=SHIP_SECONDS, check=True
-        )
+        subprocess.run(["/bin/sh", "-c", command], input=lines, text=True, timeout=SHIP_SECONDS, check=True)
     except (OSError, subprocess.SubprocessError) as error:
         raise HeadsUnavailable(f"the command of AUDIT_HEADS failed ({type(error).__name__}).") from None
+    counter.write_text(str(len(heads)))

@@ -1,15 +1,23 @@
 """Drop whole months past retention. Runs as the tables' owner; the chain goes on from a signed head."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from .actions import Action
 from .heads import sign_head
+from .record import OPERATOR, record
+from .verify import verify_trail
 
 _MONTH = re.compile(r"audit_event_(\d{4})_(\d{2})")
+_WAIT = "5s"  # whoever waits here for a reader makes every act in the portal wait behind it
+
+
+class NotIntact(Exception):
+    """The trail is not intact, so nothing was dropped: the months past retention may be the evidence."""
 
 
 def months() -> list[tuple[str, datetime]]:
@@ -21,26 +29,36 @@ def months() -> list[tuple[str, datetime]]:
 
 
 def _end(year: int, month: int) -> datetime:
-    return datetime(year + month // 12, month % 12 + 1, 1, tzinfo=timezone.get_default_timezone())
+    return datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
 
 
 def boundary() -> datetime:
-    """Months that ended before this are past AUDIT_RETENTION (months)."""
-    now = timezone.now()
+    """Months that ended before this are past AUDIT_RETENTION_MONTHS."""
+    now = timezone.now().astimezone(UTC)
     whole = now.year * 12 + now.month - 1 - int(settings.AUDIT_RETENTION_MONTHS)
-    return datetime(whole // 12, whole % 12 + 1, 1, tzinfo=timezone.get_default_timezone())
+    return datetime(whole // 12, whole % 12 + 1, 1, tzinfo=UTC)
 
 
 def prune() -> list[str]:
-    """Drop the months past retention, oldest first, after signing the last event that goes. Returns their names."""
-    dropped = []
-    for name, end in months():
-        if end > boundary():
-            break
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f'SELECT seq, hash FROM "{name}" ORDER BY seq DESC LIMIT 1')
-            if last := cursor.fetchone():
-                sign_head("prune", *last)
-            cursor.execute(f'DROP TABLE "{name}"')
-        dropped.append(name)
-    return dropped
+    """Drop the months past retention, oldest first, after signing the last event that goes. Returns their names.
+
+    Raises NotIntact, HeadsUnavailable, AuditUnavailable, and OperationalError when somebody reads the trail for long.
+    """
+    past = [name for name, end in months() if end <= boundary()]
+    if past and (problem := verify_trail().problem):
+        raise NotIntact(f"the trail is not intact ({problem}), so nothing was dropped")
+    for name in past:
+        _drop(name)
+    return past
+
+
+def _drop(name: str) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = '{_WAIT}'")
+        cursor.execute("LOCK TABLE audit_event IN ACCESS EXCLUSIVE MODE")
+        cursor.execute(f'SELECT seq, hash FROM "{name}" ORDER BY seq DESC LIMIT 1')
+        last = cursor.fetchone()
+        if last:
+            sign_head("prune", *last)
+        cursor.execute(f'DROP TABLE "{name}"')
+        record(Action.TRAIL_PRUNED, actor=OPERATOR, details={"months": name, "last": last[0] if last else None})

@@ -2,8 +2,11 @@
 
 import hashlib
 import hmac
+import re
 import secrets
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Self
 
 from django.utils import timezone
 
@@ -12,20 +15,36 @@ from memoryportal.memory.scope import SubjectId
 from .models import SubjectKey
 
 
-def _hash(key: bytes | memoryview, subject: str) -> str:
-    return hmac.new(bytes(key), subject.encode(), hashlib.sha256).hexdigest()
+class Pseudonym(str):
+    """A subject's name in the trail: 64 hexadecimal digits. Raises ValueError for anything else."""
+
+    __slots__ = ()
+
+    def __new__(cls, value: str) -> Self:
+        if not re.fullmatch(r"[0-9a-f]{64}", value):
+            raise ValueError("this is not a name in the trail")
+        return super().__new__(cls, value)
 
 
-def pseudonym(subject: SubjectId) -> str:
-    """The subject's name in the trail (64 hexadecimal digits); its key is made on first use."""
+def _hash(key: bytes, subject: str) -> Pseudonym:
+    return Pseudonym(hmac.new(bytes(key), subject.encode(), hashlib.sha256).hexdigest())
+
+
+def pseudonym(subject: SubjectId) -> Pseudonym:
+    """The subject's name in the trail; its key is made on first use."""
     made, _ = SubjectKey.objects.get_or_create(subject=str(subject), defaults={"key": secrets.token_bytes(32)})
     return _hash(made.key, str(subject))
 
 
-def known_pseudonym(subject: SubjectId) -> str | None:
+def known_pseudonyms(subjects: Iterable[SubjectId]) -> list[Pseudonym]:
+    """The names of those that an event ever named. One is missing where none did, or where the key was destroyed."""
+    found = SubjectKey.objects.filter(subject__in=[str(subject) for subject in subjects])
+    return [_hash(row.key, row.subject) for row in found]
+
+
+def known_pseudonym(subject: SubjectId) -> Pseudonym | None:
     """The subject's name in the trail, or None where no event ever named it (or its key was destroyed)."""
-    found = SubjectKey.objects.filter(subject=str(subject)).first()
-    return _hash(found.key, str(subject)) if found else None
+    return next(iter(known_pseudonyms([subject])), None)
 
 
 def note_staff_access(subject: SubjectId) -> None:

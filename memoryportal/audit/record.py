@@ -7,27 +7,31 @@ from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
+from memoryportal.base.request_id import request_id
 from memoryportal.memory.scope import SubjectId
 
 from .actions import Action
-from .pseudonyms import pseudonym
+from .pseudonyms import Pseudonym, pseudonym
 
 # Details are counts, ids and words from a fixed vocabulary: a value that could be a sentence is refused.
 DETAIL_KEYS = frozenset(
     {
         *("memories", "entities", "history", "messages", "ids", "count", "hits", "left", "place", "places", "found"),
         *("form", "state", "method", "purpose", "minutes", "category", "ticket", "expected", "role", "group", "fields"),
-        *("kind", "first", "last", "hash", "until", "months", "order", "page", "link", "target"),
+        *("kind", "first", "last", "hash", "heads", "until", "months", "order", "page", "link", "target"),
     }
 )
 _WORD = re.compile(r"[\w.:#/+-]{0,80}", re.ASCII)
+_ADDRESS = re.compile(r"[^\s@<>()]+@[^\s@<>()]+")
 MAX_IDS = 500
+MAX_REASON = 500
 
 
 class AuditUnavailable(Exception):
     """The event could not be written, so the act must not happen."""
 
     status_code = 503
+    unrecorded = True  # the error page says why nothing was done (base/errors.py)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class Actor:
 
 
 SYSTEM = Actor("system", "system")
+OPERATOR = Actor("operator", "operator")  # somebody with a shell: the portal does not know who
+NOBODY = Actor("anonymous", "anonymous")
 
 
 def check_details(details: dict[str, Any] | None) -> dict[str, Any]:
@@ -56,30 +62,36 @@ def _plain(value: object) -> bool:
     return value is None or isinstance(value, int) or (isinstance(value, str) and bool(_WORD.fullmatch(value)))
 
 
+def _plain_reason(reason: str) -> str:
+    """What somebody on the staff typed, without e-mail addresses: the trail is kept longer than an account."""
+    return _ADDRESS.sub("(address)", reason.replace("\0", ""))[:MAX_REASON]
+
+
 def record(
     action: Action,
     *,
     actor: Actor,
-    subject: SubjectId | None = None,
+    subject: SubjectId | Pseudonym | None = None,
     object: str = "",
     reason: str = "",
     grant: str = "",
-    request_id: str = "",
     details: dict[str, Any] | None = None,
 ) -> int:
     """Append an event and return its number. Inside a transaction it must be the last statement: it locks the head.
 
-    Raises AuditUnavailable, and the surrounding act must then not happen.
+    The request's id comes from the request that is being answered. Raises AuditUnavailable, and the surrounding act
+    must then not happen.
     """
     checked = json.dumps(check_details(details), sort_keys=True)
+    given, about = _plain_reason(reason), request_id()
     if not _WORD.fullmatch(object):
         raise ValueError("the object of an event is an id or a word")
     try:
-        named = pseudonym(subject) if subject is not None else None
+        named = pseudonym(subject) if isinstance(subject, SubjectId) else subject
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT audit_append(%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb)",
-                [actor.id, actor.role, action.value, named, object, reason[:500], grant, request_id, checked],
+                [actor.id, actor.role, action.value, named, object, given, grant, about, checked],
             )
             return int(cursor.fetchone()[0])
     except DatabaseError as error:

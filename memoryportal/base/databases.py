@@ -18,7 +18,7 @@ from .deadline import CONNECT_SECONDS, STATEMENT_SECONDS
 from .names import APP, DATABASE, OWNER, SCOPED
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent.parent
-OWNER_COMMANDS = frozenset({"migrate", "prepare_store", "scrub", "prepare_database", "createcachetable"})
+OWNER_COMMANDS = frozenset({"migrate", "prepare_store", "scrub", "prepare_database", "createcachetable", "prune_audit"})
 # What a connection string may say beyond this goes to libpq as it is (sslmode, target_session_attrs, …).
 _DJANGO_KEYS = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
 

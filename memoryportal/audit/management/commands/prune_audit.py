@@ -1,11 +1,11 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 
-from memoryportal.audit.actions import Action
 from memoryportal.audit.heads import HeadsUnavailable
-from memoryportal.audit.prune import prune
-from memoryportal.audit.record import SYSTEM, record
+from memoryportal.audit.prune import NotIntact, prune
+from memoryportal.audit.record import AuditUnavailable
 
 
 class Command(BaseCommand):
@@ -14,8 +14,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             dropped = prune()
-        except HeadsUnavailable as error:
+        except (HeadsUnavailable, NotIntact, AuditUnavailable) as error:
             raise CommandError(str(error)) from None
-        if dropped:
-            record(Action.TRAIL_PRUNED, actor=SYSTEM, details={"months": dropped})
+        except OperationalError:
+            raise CommandError("The trail is being read right now, so nothing more was dropped. Try again.") from None
         self.stdout.write(f"Dropped: {', '.join(dropped)}." if dropped else "No month is past retention.")

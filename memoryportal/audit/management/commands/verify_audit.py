@@ -4,7 +4,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from memoryportal.audit.heads import HeadsUnavailable, read_heads
-from memoryportal.audit.verify import verify_trail
+from memoryportal.audit.record import OPERATOR, AuditUnavailable
+from memoryportal.audit.verify import note_verdict, verify_trail
 
 
 class Command(BaseCommand):
@@ -15,9 +16,16 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, heads: Path | None = None, **options: Any) -> None:
         try:
-            verdict = verify_trail(read_heads(heads))
+            signed = read_heads(heads)
         except HeadsUnavailable as error:
             raise CommandError(str(error)) from None
+        if heads and not signed:
+            raise CommandError(f"There is no signed head in {heads}.")
+        verdict = verify_trail(signed)
+        try:
+            note_verdict(OPERATOR, verdict)
+        except AuditUnavailable:  # a verdict is of use all the same, and most of all then
+            self.stderr.write("This verification could not be recorded in the trail.")
         if verdict.problem:
             raise CommandError(f"The trail is NOT intact: {verdict.problem}.")
         self.stdout.write(f"The trail is intact: {verdict.events} events, {verdict.heads} signed heads compared.")
