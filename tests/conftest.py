@@ -77,7 +77,7 @@ def django_db_setup(
     prepare_database(embedded_dsn(_data_dir(), "postgres", "postgres"), name)
     with django_db_blocker.unblock():
         _migrate(name)
-        _become(APP, name)
+        become(APP, name)
     yield
     pool.close_all()
     with django_db_blocker.unblock():
@@ -90,7 +90,7 @@ def _migrate(name: str) -> None:
 
     from memoryportal.memory.prepare import prepare_store
 
-    _become(OWNER, name)
+    become(OWNER, name)
     call_command("migrate", verbosity=0, interactive=False)
     owner_dsn = embedded_dsn(_data_dir(), OWNER, name)
     settings.MEMORY_DATABASE_URL = embedded_dsn(_data_dir(), SCOPED, name)
@@ -104,12 +104,12 @@ def _migrate(name: str) -> None:
     prepare_store(owner_dsn)
 
 
-def _become(role: str, name: str) -> None:
+def become(role: str, name: str, data_dir: Path | None = None) -> None:
     """Let Django's connection be `role` on the database `name` from now on."""
     from django.db import connections
 
     _close()
-    entry = database(embedded_dsn(_data_dir(), role, name), patient=role == OWNER)
+    entry = database(embedded_dsn(data_dir or _data_dir(), role, name), patient=role == OWNER)
     for handler in (connections.settings["default"], connections["default"].settings_dict):
         handler.update({key: entry[key] for key in ("NAME", "USER", "HOST", "PASSWORD", "PORT", "OPTIONS")})
 
