@@ -14,7 +14,7 @@ import pytest
 from django.test import override_settings
 from qdrant_client import QdrantClient
 
-from memoryportal.memory import Filters, NotConfirmed, ScopedMemory, StoreUnavailable, SubjectId, controls
+from memoryportal.memory import Filters, NotConfirmed, ScopedMemory, StoreUnavailable, controls
 from memoryportal.memory.stores import close_all, current_store, qdrant_connection
 
 from .qdrant_rows import payload, plant, qdrant_store, somebody
@@ -243,12 +243,21 @@ def test_vectors_of_another_length_are_refused(qdrant_server: Server) -> None:
     assert alice.count() == 0
 
 
+def stored_bytes(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
 def test_deleted_rows_are_gone_from_the_files_as_well(qdrant_folder: Path) -> None:
-    """Another process that opens the folder afterwards finds nothing of it."""
-    memory = ScopedMemory(SubjectId("carol"))
-    said(memory, "I like tea.", "I like cake.")
-    memory.erase()
+    """Another process that opens the folder afterwards finds nothing of it, nor does one that reads the bytes."""
+    alice = somebody()
+    items = said(alice, *[f"I like zanzibar number {number}." for number in range(30)])
+    assert b"zanzibar" in stored_bytes(qdrant_folder)
+    alice.update(items[0].id, "I like tea.")
+    alice.delete(items[1].id)
+    assert b"zanzibar number 0." not in stored_bytes(qdrant_folder)
+    alice.erase()
     close_all()
+    assert b"zanzibar" not in stored_bytes(qdrant_folder)
     client = QdrantClient(path=str(qdrant_folder))
     assert client.count("contract_qdrant").count == 0
     client.close()

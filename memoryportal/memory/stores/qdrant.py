@@ -30,8 +30,8 @@ LIMITS = (
         "Memories lie in Qdrant, their history and messages in PostgreSQL. If one of the two fails in the very moment "
         "between them, one can be left without the other; erasing takes both."
     ),
-    "Qdrant keeps the bytes of deleted memories in its files, its own log and its snapshots until it rewrites them.",
 )
+BYTES = "Qdrant keeps the bytes of deleted memories in its files, its own log and its snapshots until it rewrites them."
 EMBEDDED = (
     "The embedded Qdrant folder is for trying out: one process at a time, and every list and search reads all rows."
 )
@@ -44,7 +44,7 @@ class QdrantStore(PrepareMixin, PlacesMixin, PipelineMixin):
         self.dsn, self.dimensions = configured.dsn, configured.dimensions
         self.tables = Tables(configured.collection)
         self.qdrant = connect(configured.store)
-        limits = (*LIMITS, EMBEDDED) if self.qdrant.embedded else LIMITS
+        limits = (*LIMITS, EMBEDDED if self.qdrant.embedded else BYTES)
         self.abilities = Abilities(name="qdrant", fenced=False, atomic=False, ordered=False, limits=limits)
 
     def close(self) -> None:

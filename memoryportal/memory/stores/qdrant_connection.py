@@ -149,7 +149,10 @@ class EmbeddedConnection(Connection):
         with self._alone:
             client = self._opened()
             self._require_folder()
-            return self._run(client, operation, arguments)
+            answer = self._run(client, operation, arguments)
+            if operation == "create_collection":
+                _tune(client)
+            return answer
 
     def _open(self) -> QdrantClient:
         try:
@@ -157,6 +160,7 @@ class EmbeddedConnection(Connection):
             self._lock_file, self._process = self._identity(), os.getpid()
         except _FAILURES as error:
             raise translate(error, writing=False) from None
+        _tune(client)
         return client
 
     def _identity(self) -> tuple[int, int]:
@@ -189,6 +193,13 @@ class EmbeddedConnection(Connection):
     def close(self) -> None:
         with self._alone:
             super().close()
+
+
+def _tune(client: QdrantClient) -> None:
+    """Its SQLite files commit each row by itself: erasing 10,000 took a minute. And deleted bytes are overwritten."""
+    for collection in getattr(client._client, "collections", {}).values():
+        if collection.storage is not None:
+            collection.storage.storage.executescript("PRAGMA synchronous = OFF; PRAGMA secure_delete = ON;")
 
 
 _embedded: dict[Path, EmbeddedConnection] = {}

@@ -18,6 +18,7 @@ from .bound import BoundStore
 from .qdrant_connection import Connection
 
 BATCH = 1000  # rows in one request; Qdrant Cloud refuses much larger ones
+AT_ONCE = 10_000  # rows deleted by one request: all of them, or none
 _SURE = {"wait": True, "ordering": models.WriteOrdering.STRONG}
 _SEEN = ("data", "updated_at", "linked_memory_ids")  # what tells one rewriting from another
 KEYWORDS = "bm25"  # the sparse vector that a plain mem0 with fastembed writes beside the dense one
@@ -140,8 +141,8 @@ class RowsMixin(BoundStore):
 
     def delete_rows(self, collection: str, scope: Scope, ids: list[str]) -> None:
         """Delete rows that were read as the scope's, and look whether they are gone. StoreUnavailable when not."""
-        if ids:
-            selector = models.PointIdsList(points=list(ids))
+        for start in range(0, len(ids), AT_ONCE):
+            selector = models.PointIdsList(points=[*ids[start : start + AT_ONCE]])
             self.qdrant.call("delete", collection_name=collection, points_selector=selector, **_SURE)
-            if self.owned(collection, scope, ids):
-                raise StoreUnavailable("the store said that it deleted rows, and still has them")
+        if self.owned(collection, scope, ids):
+            raise StoreUnavailable("the store said that it deleted rows, and still has them")
