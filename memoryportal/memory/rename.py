@@ -19,6 +19,8 @@ _IN_PAYLOAD = ("", "entities")
 def rename_subject(old: str, new: SubjectId, owner_dsn: str | None = None) -> dict[str, int]:
     """Rows moved per table. All or nothing. Raises BadQuery when `new` is in use already, StoreUnavailable."""
     configured = configuration()
+    if configured.provider != "pgvector":
+        raise StoreUnavailable(f"a subject can be renamed on pgvector only, and the store is {configured.provider}")
     tables = Tables(configured.collection)
     try:
         connecting = psycopg.connect(owner_dsn or configured.owner_dsn, connect_timeout=3)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from .configuration import configuration
+from .configuration import Configuration, configuration
 from .errors import StoreUnavailable
 from .names import Tables
-from .prepare import TEXT_COLUMNS
+from .prepare import TEXT_COLUMNS, VECTOR_TABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,19 @@ def scrub(owner_dsn: str | None = None) -> list[Scrubbed]:
             connection.add_notice_handler(
                 lambda d: said.append((d.severity_nonlocalized or "", d.message_detail or ""))
             )
-            done = [_rewrite(connection, Tables(configured.collection).name(suffix)) for suffix in TEXT_COLUMNS]
+            done = [_rewrite(connection, name) for name in _names(configured)]
     except psycopg.Error as error:
         raise StoreUnavailable(
             f"the tables could not be rewritten ({error.sqlstate or type(error).__name__})"
         ) from None
     _complain(said)
     return done
+
+
+def _names(configured: Configuration) -> list[str]:
+    """The tables with text; the vectors lie elsewhere when the store is not pgvector."""
+    tables, here = Tables(configured.collection), configured.provider == "pgvector"
+    return [tables.name(suffix) for suffix in TEXT_COLUMNS if here or suffix not in VECTOR_TABLES]
 
 
 def _complain(said: list[tuple[str, str]]) -> None:
