@@ -191,6 +191,7 @@ MFA_TOTP_ISSUER = "MemoryPortal"
 MFA_TOTP_TOLERANCE = 0  # allauth remembers a used code for one period: with a tolerance it could be used again
 USERSESSIONS_TRACK_ACTIVITY = False  # accounts/sessions.py does, without writing at every request
 AUTH_PASSWORD_VALIDATORS = [
+USERSESSIONS_ADAPTER = "memoryportal.accounts.sessions_adapter.UserSessionsAdapter"
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": ["email"]},

@@ -1,14 +1,21 @@
 """What allauth asks us: who may sign up, where redirects may go, what every mail says."""
 
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
 from allauth.core import context as allauth_context
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+
+from memoryportal.audit.actions import Action
+
+from .models import User
+from .trail import note_account
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -23,7 +30,19 @@ class AccountAdapter(DefaultAccountAdapter):
     def set_password(self, user: AbstractBaseUser, password: str) -> None:
         """Save the password alone: a full save could write back what an administrator has changed meanwhile."""
         user.set_password(password)
-        user.save(update_fields=["password"])
+        with transaction.atomic():
+            user.save(update_fields=["password"])
+            note_account(cast(User, user), Action.PASSWORD_CHANGED)
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """Confirm an address. Where it takes the place of another one, that is an act with an event."""
+        before = EmailAddress.objects.filter(user=email_address.user, verified=True).exclude(pk=email_address.pk)
+        with transaction.atomic():
+            is_change = before.exists()
+            done: bool = super().confirm_email(request, email_address)
+            if done and is_change:
+                note_account(email_address.user, Action.ADDRESS_CHANGED, request)
+        return done
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("usersessions_list")

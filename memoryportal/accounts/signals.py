@@ -6,14 +6,14 @@ from typing import Any
 from allauth.account.adapter import get_adapter
 from allauth.account.signals import authentication_step_completed
 from allauth.mfa.models import Authenticator
-from allauth.mfa.signals import authenticator_added
+from allauth.mfa.signals import authentication_failed, authenticator_added
 from django.apps import AppConfig
-from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.core.exceptions import PermissionDenied
-from django.db.models.signals import post_migrate, post_save
+from django.db.models.signals import post_delete, post_migrate, post_save, pre_save
 from django.http import HttpRequest
 
-from . import roles, sessions
+from . import events, roles, sessions
 from .models import User
 
 logger = logging.getLogger(__name__)
@@ -45,6 +45,14 @@ def _address(request: HttpRequest | None) -> str:
 
 
 def connect(config: AppConfig) -> None:
+    """Events come first: what follows must not have happened when one of them cannot be written."""
+    user_logged_in.connect(events.begun, dispatch_uid="accounts.begun")
+    user_logged_out.connect(events.ended, dispatch_uid="accounts.ended")
+    user_login_failed.connect(events.refused, dispatch_uid="accounts.refused")
+    authentication_step_completed.connect(events.confirmed, dispatch_uid="accounts.confirmed")
+    authentication_failed.connect(events.factor_refused, dispatch_uid="accounts.factor_refused")
+    pre_save.connect(events.factor_added, sender=Authenticator, dispatch_uid="accounts.factor_added")
+    post_delete.connect(events.factor_removed, sender=Authenticator, dispatch_uid="accounts.factor_removed")
     user_logged_in.connect(sessions.stamp, dispatch_uid="accounts.stamp")
     authentication_step_completed.connect(sessions.renew_id, dispatch_uid="accounts.renew_id")
     authenticator_added.connect(use_up_code, dispatch_uid="accounts.use_up_code")

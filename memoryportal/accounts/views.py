@@ -9,10 +9,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from memoryportal.audit.actions import Action
+
 from . import subjects
 from .forms import TimeZoneForm
 from .http import PortalRequest
 from .second_factor import has_second_factor
+from .trail import note_account
 
 
 @require_safe
@@ -56,6 +59,7 @@ def choose_subject(request: PortalRequest) -> HttpResponse:
 @login_required
 def end_session(request: PortalRequest, session_id: int) -> HttpResponse:
     session = get_object_or_404(UserSession, pk=session_id, user=request.user)
+    note_account(request.user, Action.SESSION_ENDED, request, kind="other")
     session.end()
     messages.success(request, "That session was ended. Whoever used it has to sign in again.")
     return redirect("usersessions_list")

@@ -26,7 +26,7 @@ class Pseudonym(str):
         return super().__new__(cls, value)
 
 
-def _hash(key: bytes, subject: str) -> Pseudonym:
+def _hash(key: bytes | memoryview, subject: str) -> Pseudonym:
     return Pseudonym(hmac.new(bytes(key), subject.encode(), hashlib.sha256).hexdigest())
 
 

@@ -8,10 +8,13 @@ import contextlib
 import logging
 import uuid
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
+from memoryportal.audit.actions import Action
+from memoryportal.audit.record import SYSTEM, AuditUnavailable, record
 from memoryportal.memory import (
     MemoryRoomError,
     Residue,
@@ -42,7 +45,7 @@ def run(erasure: Erasure) -> Erasure:
             _carry_out(erasure.pk, token)
         except LeaseLost:
             logger.warning("an erasure was taken over by another run")
-        except MemoryRoomError as error:
+        except (MemoryRoomError, AuditUnavailable) as error:
             _postpone(erasure.pk, token, error)
     return Erasure.objects.prefetch_related("steps").get(pk=erasure.pk)
 
@@ -132,12 +135,21 @@ def _finish(pk: uuid.UUID, token: uuid.UUID, state: State) -> None:
         erasure = _held(pk, token)
         erasure.lease_token = erasure.lease_until = None
         _move(erasure, state)
+        removed = {step.place: step.removed for step in erasure.steps.all()}
+        left = sum(step.left or 0 for step in erasure.steps.all())
+        _note(erasure, Action.ERASURE_DONE, {**removed, "left": left, "state": str(state)})
 
 
-def _postpone(pk: uuid.UUID, token: uuid.UUID, error: MemoryRoomError) -> None:
+def _note(erasure: Erasure, action: Action, details: dict[str, Any]) -> None:
+    record(action, actor=SYSTEM, subject=SubjectId(erasure.subject), object=erasure.reference, details=details)
+
+
+def _postpone(pk: uuid.UUID, token: uuid.UUID, error: MemoryRoomError | AuditUnavailable) -> None:
     """What is done stays done; the gate stays shut; the page says "delayed"."""
     logger.error("an erasure could not go on: %s", error)
     with contextlib.suppress(LeaseLost), transaction.atomic():
         erasure = _held(pk, token)
         erasure.lease_token = erasure.lease_until = None
         _move(erasure, State.NEEDS_ATTENTION if erasure.attempts >= MAX_ATTEMPTS else State.RETRYING)
+        with contextlib.suppress(AuditUnavailable), transaction.atomic():  # a delay must be told all the same
+            _note(erasure, Action.ERASURE_FAILED, {"state": type(error).__name__, "count": erasure.attempts})

@@ -5,6 +5,9 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
+from memoryportal.accounts.trail import person
+from memoryportal.audit.actions import Action
+from memoryportal.audit.record import record
 from memoryportal.memory import SubjectId
 from memoryportal.memory.places import PLACES
 
@@ -26,6 +29,7 @@ def ask(account: "User", subject: SubjectId) -> Erasure:
             ErasureStep.objects.bulk_create(
                 ErasureStep(erasure=erasure, place=key, order=number) for number, key in enumerate(PLACES)
             )
+            record(Action.ERASURE_ASKED, actor=person(account), subject=subject, object=erasure.reference)
             return erasure
     except IntegrityError:
         # The open one that was in the way. It may have ended meanwhile: the newest is the answer all the same.

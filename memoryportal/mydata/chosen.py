@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from memoryportal.accounts.http import PortalRequest
 from memoryportal.accounts.stepup import step_up
+from memoryportal.accounts.trail import DELETION, changing
 from memoryportal.base.errors import ErrorText, error_response
 from memoryportal.memory import CountMoved, Removed
 
@@ -40,9 +41,12 @@ def _delete_ticked(request: PortalRequest, ids: list[str]) -> HttpResponse:
         return redirect("mydata:list")
     if len(ids) > MOST:
         return _too_many(request, len(ids))
-    if _confirmed(request):
-        return _done(request, request.memory.delete_many(ids))
     items = request.memory.get_many(ids)
+    if _confirmed(request):
+        with changing(request, DELETION, "ticked", ids=[item.id for item in items]) as counts:
+            removed = request.memory.delete_many(ids)
+            counts |= removed.counts
+        return _done(request, removed)
     return render(request, "mydata/delete_many.html", {"memories": present.listed(items)})
 
 
@@ -79,8 +83,12 @@ def _matching(request: PortalRequest, selection: Selection) -> HttpResponse:
     expected = request.POST.get("expected", "")
     if not _confirmed(request) or not expected.isdecimal():
         return _ask_for_matching(request, selection)
+    number = int(expected[:9])
     try:
-        return _done(request, request.memory.delete_matching(selection.filters, expected=int(expected[:9])))
+        with changing(request, DELETION, "matching", expected=number) as counts:
+            removed = request.memory.delete_matching(selection.filters, expected=number)
+            counts |= removed.counts
+        return _done(request, removed)
     except CountMoved as moved:
         return _ask_for_matching(request, selection, status=409, moved_from=moved.expected)
 

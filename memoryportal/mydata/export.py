@@ -17,6 +17,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from memoryportal.accounts.http import PortalRequest
 from memoryportal.accounts.stepup import confirmed, step_up
 from memoryportal.accounts.subjects import chosen, is_connected, subjects_in_order
+from memoryportal.accounts.trail import note
+from memoryportal.audit.actions import Action
 from memoryportal.memory import MemoryRoomError
 
 from .export_formats import Export, write_csv, write_json
@@ -96,6 +98,7 @@ def _confirm(request: PortalRequest) -> HttpResponse:
 @step_up(back_to="mydata:export")
 def _send(request: PortalRequest, form: str) -> StreamingHttpResponse:
     held = request.memory.held()  # a store that is down answers here, while there can still be an error page
+    note(request, Action.EXPORT_ASKED, details={"form": form, **held})
     export = Export(request.memory, held, datetime.now(UTC), request.user.email, timezone.get_current_timezone())
     head, rest = _begin(_in_chunks(FORMATS[form].write(export)))
     response = StreamingHttpResponse(chain(head, rest or ()), content_type=FORMATS[form].content_type)

@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from memoryportal.accounts.http import PortalRequest
+from memoryportal.accounts.trail import CORRECTION, DELETION, PURGE, changing
 from memoryportal.base.errors import ErrorText, error_response
 from memoryportal.memory import BadQuery, EmbedderUnavailable, Item, MemoryChanged
 
@@ -61,7 +62,8 @@ def edit(request: PortalRequest, memory_id: UUID) -> HttpResponse:
 def _correct(request: PortalRequest, item: Item, form: EditForm) -> HttpResponse:
     """Save a valid correction; whatever refuses it, the person keeps what they typed."""
     try:
-        request.memory.update(item.id, form.cleaned_data["text"], expected=form.cleaned_data["version"] or None)
+        with changing(request, CORRECTION, item.id):
+            request.memory.update(item.id, form.cleaned_data["text"], expected=form.cleaned_data["version"] or None)
     except MemoryChanged:
         return _changed_page(request, item.id, form)
     except EmbedderUnavailable:
@@ -86,12 +88,14 @@ def _changed_page(request: PortalRequest, memory_id: str, typed: EditForm) -> Ht
 @login_required
 @explained
 def delete(request: PortalRequest, memory_id: UUID) -> HttpResponse:
-    if request.method == "POST":
-        removed = request.memory.delete(str(memory_id))
-        messages.success(request, present.removed_sentence(removed))
-        return redirect("mydata:list")
     memory = request.memory
     item = memory.get(str(memory_id))
+    if request.method == "POST":
+        with changing(request, DELETION, item.id) as counts:
+            removed = memory.delete(item.id)
+            counts |= removed.counts
+        messages.success(request, present.removed_sentence(removed))
+        return redirect("mydata:list")
     rest = present.goes_too(item, memory.history(item.id), memory.entities(MOST), memory.messages(MOST))
     return render(request, "mydata/delete.html", {"memory": item, "goes_too": rest})
 
@@ -112,7 +116,8 @@ def purge(request: PortalRequest, memory_id: UUID, seq: int) -> HttpResponse:
 
 def _remove_wording(request: PortalRequest, item: Item, seq: int) -> HttpResponse:
     try:
-        request.memory.purge_version(item.id, seq)
+        with changing(request, PURGE, f"{item.id}:{seq}"):
+            request.memory.purge_version(item.id, seq)
     except BadQuery:
         return error_response(request, READS_SO_NOW)
     messages.success(request, "Removed that earlier wording. The memory itself is as it was.")

@@ -5,6 +5,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from memoryportal.accounts.models import User
 from memoryportal.accounts.subjects import link, unlink
+from memoryportal.audit.record import AuditUnavailable
 from memoryportal.memory.scope import SubjectId
 
 
@@ -29,6 +30,8 @@ class Command(BaseCommand):
             done = self._remove(account, wanted) if options["remove"] else self._link(account, wanted, options)
         except User.DoesNotExist:
             raise CommandError("There is no account with this e-mail address. Nothing was changed.") from None
+        except AuditUnavailable as error:
+            raise CommandError(f"{error}.") from None
         except ValueError as error:  # InvalidSubject, SubjectTaken
             raise CommandError(f"{error}. Nothing was changed.") from None
         self.stdout.write(done)
