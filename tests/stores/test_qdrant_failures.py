@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 from qdrant_client import QdrantClient
+from qdrant_client.local.persistence import CollectionPersistence
 
 from memoryportal.memory import Filters, NotConfirmed, ScopedMemory, StoreUnavailable, controls
 from memoryportal.memory.stores import close_all, current_store, qdrant_connection
@@ -24,6 +25,7 @@ from .test_contract import said, texts
 
 HOLD = """import sys
 from qdrant_client import QdrantClient
+from qdrant_client.local.persistence import CollectionPersistence
 client = QdrantClient(path=sys.argv[1])
 print("open", flush=True)
 sys.stdin.readline()
@@ -241,6 +243,19 @@ def test_vectors_of_another_length_are_refused(qdrant_server: Server) -> None:
     with pytest.raises(StoreUnavailable):
         store.insert_rows(store.tables.name(), [(str(uuid.uuid4()), [0.1] * 7, payload(alice, "short"))])
     assert alice.count() == 0
+
+
+def test_verification_of_a_folder_reads_its_files(qdrant_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that was deleted in the client's memory only would be back after the next start."""
+    alice = somebody()
+    said(alice, "I like tea.")
+    with monkeypatch.context() as forgetful:
+        forgetful.setattr(CollectionPersistence, "delete", lambda self, point_id: None)
+        assert alice.erase().memories == 1
+    assert alice.count() == 0
+    assert {place.place: place.count for place in alice.residue()}["memories"] == 1
+    assert alice.erase().memories == 1
+    assert {place.count for place in alice.residue()} == {0}
 
 
 def stored_bytes(folder: Path) -> bytes:
