@@ -65,11 +65,19 @@ def connection_options() -> dict[str, Any]:
     """Keyword arguments for every connection to the store.
 
     `prepare_threshold=None`: from the eleventh run on a generic plan drops rows of a filtered vector search
-    (measured; see the notes in README.md on plain mem0).
+    (measured; see the notes in README.md on plain mem0). `enable_sort=off`: without statistics on the owners, which
+    would keep their ids, the planner takes a person for two rows and sorts all of them where the owner index has the
+    order already. `jit=off`: before version 18 a sort that cannot be avoided then looks expensive enough to compile.
     """
+    options = {
+        "statement_timeout": STATEMENT_SECONDS * 1000,
+        "idle_in_transaction_session_timeout": 60000,
+        "enable_sort": "off",
+        "jit": "off",
+    }
     return {
         "connect_timeout": CONNECT_SECONDS,
-        "options": f"-c statement_timeout={STATEMENT_SECONDS * 1000} -c idle_in_transaction_session_timeout=60000",
+        "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
         "prepare_threshold": None,
         "cursor_factory": Cursor,
     }
@@ -142,12 +150,9 @@ def _forget(error: psycopg.Error) -> None:
     error.args, error._info = (type(error).__name__,), None
 
 
-def bind_subject(cursor: Cursor, subject: str, agent_only: str = "") -> None:
+def bind_subject(cursor: Cursor, subject: str) -> None:
     """Tell row-level security whose rows this transaction is about. Local to the transaction."""
-    cursor.execute(
-        "SELECT set_config('memoryportal.subject', %s, true), set_config('memoryportal.knowledge', %s, true)",
-        (subject, agent_only),
-    )
+    cursor.execute("SELECT set_config('memoryportal.subject', %s, true)", (subject,))
 
 
 @contextmanager

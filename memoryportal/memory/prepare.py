@@ -253,13 +253,9 @@ class Preparation:
     def _policy(self, suffix: str, *, forced: bool) -> None:
         table = self.tables.identifier(suffix)
         subject = sql.SQL("payload->>'user_id'") if suffix in ("", "entities") else sql.SQL("subject")
+        # One equality. `->>` is not leakproof, so no other condition may use an index; an OR here would have every page
+        # fetch and sort all of a person's rows, and those that belong to no person besides.
         mine = sql.SQL("{} = current_setting('memoryportal.subject', true)").format(subject)
-        if suffix in ("", "entities"):
-            knowledge = sql.SQL(
-                " OR (payload->>'user_id' IS NULL AND payload->>'agent_id' = "
-                "NULLIF(current_setting('memoryportal.knowledge', true), ''))"
-            )
-            mine = sql.SQL("({}{})").format(mine, knowledge)
         self.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(table))
         if forced:
             self.execute(sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(table))
