@@ -13,7 +13,7 @@ from ..pipeline import Tied, Unit
 from ..pool import Cursor
 from ..rows import recheck
 from ..scope import Filters
-from .pgvector import search_exactly
+from .pgvector import rank_by_words, search_exactly
 
 
 class BoundTable(Tied, PGVector):
@@ -55,8 +55,10 @@ class BoundTable(Tied, PGVector):
 
     def keyword_search(self, query: str, top_k: int = 5, filters: Any = None) -> list[Any]:
         self.refuse_other_scope(filters)
-        rows: list[Any] = super().keyword_search(query, top_k=top_k, filters=self.scope.mem0_ids()) or []
-        return [row for row in rows if self.scope.owns(row.payload or {})]
+        with self._get_cursor() as cursor:
+            rows = rank_by_words(cursor, self.table, self.scope, query, top_k)
+        kept = {row[0] for row in recheck(self.scope, [(row[0], row[1]) for row in rows])}
+        return [OutputData(id=str(row[0]), score=row[2], payload=row[1]) for row in rows if row[0] in kept]
 
     def list(self, filters: Any = None, top_k: int | None = 100) -> list[Any]:
         self.refuse_other_scope(filters)
