@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from memoryportal.memory.scope import MAX_ID_LENGTH, SubjectId
 
+from .waiting import AddressChange, Letter, LinkAsk, MailedCode, RoleAsk, UsedToken  # noqa: F401 - Django looks here
 from .zones import validate_time_zone
 
 
@@ -121,19 +122,43 @@ def validate_subject(value: str) -> None:
         raise ValidationError(str(error)) from None
 
 
+class Proof(models.TextChoices):
+    """How it was shown that an id is this person's."""
+
+    OPERATOR = "operator", "by the people who run this portal"
+    OIDC = "oidc", "by signing in there"
+    REDIRECT = "redirect", "by coming from there and confirming it here"
+    PRIVACY = "privacy", "by two people of our privacy team"
+
+
 class SubjectLink(models.Model):
     """An id that an assistant already uses for this person, with who linked it and on what proof."""
 
     account = models.ForeignKey(User, on_delete=models.CASCADE, related_name="subject_links")
     subject = models.CharField(max_length=MAX_ID_LENGTH, unique=True, validators=[validate_subject])
     issuer = models.CharField("whose id it is", max_length=200, blank=True)
-    proof = models.CharField("how it was proven", max_length=200)
-    reason = models.CharField(max_length=500)
+    claim = models.CharField("the claim that held it", max_length=100, blank=True)
+    proof = models.CharField("how it was proven", max_length=20, choices=Proof.choices)
+    reason = models.CharField(max_length=500, blank=True)
     by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    approved_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         ordering = ["created_at", "pk"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(proof__in=Proof.values), name="proof_of_a_link_is_known"),
+            # Null passes: a row keeps its proof when somebody's account is deleted.
+            models.CheckConstraint(
+                condition=~models.Q(proof=Proof.PRIVACY)
+                | (
+                    ~models.Q(by=models.F("account"))
+                    & ~models.Q(approved_by=models.F("account"))
+                    & ~models.Q(approved_by=models.F("by"))
+                ),
+                name="a_link_by_privacy_is_made_by_two_others",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"link {self.pk}"

@@ -5,15 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from memoryportal.audit.actions import Action
-from memoryportal.audit.record import OPERATOR, Actor, record
 from memoryportal.memory.scope import SubjectId
 
-from .models import SubjectLink, SubjectTaken, User
+from .models import SubjectLink, User
 
 PERSON = "person"  # the role of somebody who acts on what is their own
 ISSUED = "issued"  # the key of the subject that the account was issued
@@ -96,34 +93,3 @@ def mark_connected(user: User) -> None:
     now = timezone.now()
     if User.objects.filter(pk=user.pk, connected_at=None).update(connected_at=now):
         user.connected_at = now
-
-
-def link(
-    account: User, subject: SubjectId, *, reason: str, proof: str = "operator", issuer: str = "", by: User | None = None
-) -> SubjectLink:
-    """Let an account see what is stored under `subject`. Raises SubjectTaken when it belongs to somebody already."""
-    try:
-        with transaction.atomic():
-            made = SubjectLink.objects.create(
-                account=account, subject=subject, issuer=issuer, proof=proof, reason=reason, by=by
-            )
-            _note_link(Action.LINK_MADE, made, by, reason=reason)
-            return made
-    except IntegrityError:
-        raise SubjectTaken("this subject is linked to an account already") from None
-
-
-def unlink(account: User, subject: SubjectId, by: User | None = None) -> bool:
-    """Take a link away; the memories stay. False when the account had no such link."""
-    with transaction.atomic():
-        found = SubjectLink.objects.filter(account=account, subject=subject).first()
-        if found is None or not SubjectLink.objects.filter(pk=found.pk).delete()[0]:
-            return False
-        _note_link(Action.LINK_REMOVED, found, by)
-    return True
-
-
-def _note_link(action: Action, link: SubjectLink, by: User | None, reason: str = "") -> None:
-    """Without somebody who is signed in it was somebody with a shell."""
-    actor = Actor(str(by.pk), PERSON if by == link.account else "staff") if by else OPERATOR
-    record(action, actor=actor, subject=SubjectId(link.subject), reason=reason, details={"target": link.account_id})

@@ -1,11 +1,36 @@
-"""Housekeeping of sessions: rows of sessions that ended go once a day."""
+"""What the worker does for accounts: letters, changes of address that are due, and housekeeping."""
 
 from django.core.management import call_command
+from django.utils import timezone
+from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
+
+from . import letters
+from .waiting import ASKS_LAST, LinkAsk, MailedCode, RoleAsk, UsedToken
+
+PATIENCE = RetryStrategy(max_attempts=10, exponential_wait=5)
+
+
+@app.task(retry=PATIENCE)
+def send_letter(letter_id: str) -> None:
+    """Send one letter, unless it was sent."""
+    letters.deliver(letter_id)
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(queueing_lock="accounts.ring_again")
+def ring_again(timestamp: int) -> None:
+    """Ring for letters whose bell was lost."""
+    letters.ring_again()
 
 
 @app.periodic(cron="17 3 * * *")
 @app.task(queueing_lock="accounts.clear_sessions")
 def clear_sessions(timestamp: int) -> None:
-    """Remove expired sessions."""
+    """Remove expired sessions, and what waited in vain."""
     call_command("clearsessions", verbosity=0)
+    now = timezone.now()
+    for kind in (MailedCode, UsedToken):
+        kind.objects.filter(until__lt=now - timezone.timedelta(days=1)).delete()
+    for asks in (LinkAsk, RoleAsk):
+        asks.objects.filter(asked_at__lt=now - ASKS_LAST).delete()

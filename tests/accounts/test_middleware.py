@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from memoryportal.accounts import subjects
+from memoryportal.accounts import links, subjects
 from memoryportal.accounts.models import User
 from memoryportal.memory import SubjectId
 
@@ -18,7 +18,7 @@ def test_memory_is_bound_to_the_signed_in_person(alice: User, alice_client: Clie
 
 
 def test_memory_follows_the_choice_of_the_session(alice: User, alice_client: Client) -> None:
-    subjects.link(alice, SubjectId("customer-1"), reason="they asked")
+    links.link(alice, SubjectId("customer-1"), reason="they asked")
     assert alice_client.get("/test/whose/").content == b"customer-1"
     alice_client.post("/settings/subject/", {"choice": subjects.ISSUED})
     assert alice_client.get("/test/whose/").content.decode() == alice.subject

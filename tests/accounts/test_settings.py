@@ -1,7 +1,7 @@
 import pytest
 from django.test import Client
 
-from memoryportal.accounts import subjects
+from memoryportal.accounts import links, subjects
 from memoryportal.accounts.models import SubjectLink, User
 from memoryportal.memory import SubjectId
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 
 
 def link(account: User, subject: str, issuer: str = "") -> SubjectLink:
-    return subjects.link(account, SubjectId(subject), reason="ticket 12: they proved it", issuer=issuer)
+    return links.link(account, SubjectId(subject), reason="ticket 12: they proved it", issuer=issuer)
 
 
 def page_of(client: Client) -> str:

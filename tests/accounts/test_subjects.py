@@ -7,15 +7,15 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 from django.test import RequestFactory
 
-from memoryportal.accounts import subjects
-from memoryportal.accounts.models import SubjectLink, SubjectTaken, User
+from memoryportal.accounts import links, subjects
+from memoryportal.accounts.models import Proof, SubjectLink, SubjectTaken, User
 from memoryportal.memory import SubjectId
 
 pytestmark = pytest.mark.django_db
 
 
 def link(account: User, subject: str) -> SubjectLink:
-    return subjects.link(account, SubjectId(subject), reason="they asked", issuer="shop")
+    return links.link(account, SubjectId(subject), reason="they asked", issuer="shop")
 
 
 def request_of(user: User | AnonymousUser) -> HttpRequest:
@@ -60,7 +60,7 @@ def test_a_removed_link_is_no_longer_shown(alice: User) -> None:
     chosen = link(alice, "customer-1")
     request = request_of(alice)
     subjects.choose(request, str(chosen.pk))
-    assert subjects.unlink(alice, SubjectId("customer-1"))
+    assert links.unlink(alice, SubjectId("customer-1"))
     assert subjects.subject_of(request) == alice.subject
 
 
@@ -100,21 +100,21 @@ def test_the_first_use_counts() -> None:
 
 
 def test_linking_what_is_linked_already_changes_nothing(alice: User, bob: User) -> None:
-    link(alice, "customer-1")
-    for account in (alice, bob):
-        with pytest.raises(SubjectTaken):
-            link(account, "customer-1")
+    made = link(alice, "customer-1")
+    with pytest.raises(SubjectTaken):
+        link(bob, "customer-1")
+    assert link(alice, "customer-1") == made
     assert SubjectLink.objects.get().account == alice
 
 
 def test_unlinking_somebody_elses_link_changes_nothing(alice: User, bob: User) -> None:
     link(alice, "customer-1")
-    assert not subjects.unlink(bob, SubjectId("customer-1"))
+    assert not links.unlink(bob, SubjectId("customer-1"))
     assert SubjectLink.objects.count() == 1
 
 
 def test_a_link_says_who_made_it_and_outlives_them(alice: User, bob: User) -> None:
-    made = subjects.link(alice, SubjectId("customer-1"), reason="ticket 12", proof="passport", issuer="shop", by=bob)
+    made = links.make(alice, SubjectId("customer-1"), reason="ticket 12", proof=Proof.PRIVACY, issuer="shop", by=bob)
     bob.delete()
     made.refresh_from_db()
-    assert (made.by, made.reason, made.proof, made.issuer) == (None, "ticket 12", "passport", "shop")
+    assert (made.by, made.reason, made.proof, made.issuer) == (None, "ticket 12", "privacy", "shop")

@@ -9,7 +9,8 @@ import pytest
 from django.db import connections
 from django.test import Client
 
-from memoryportal.accounts.subjects import link, mark_connected
+from memoryportal.accounts.links import link
+from memoryportal.accounts.subjects import mark_connected
 from memoryportal.erasure import engine, services
 from memoryportal.erasure.models import Erasure, State
 from memoryportal.memory import ScopedMemory, SubjectId

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
-from memoryportal.accounts.subjects import link, mark_connected
+from memoryportal.accounts.links import link
+from memoryportal.accounts.subjects import mark_connected
 from memoryportal.base.names import SCOPED
 from memoryportal.memory import ScopedMemory, StoreUnavailable, SubjectId
 from memoryportal.memory.backdate import Name, Timeline, add_messages, add_names, backdate

@@ -3,8 +3,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from memoryportal.accounts.links import link, unlink
 from memoryportal.accounts.models import User
-from memoryportal.accounts.subjects import link, unlink
 from memoryportal.audit.record import AuditUnavailable
 from memoryportal.memory.scope import SubjectId
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         try:
             account = User.objects.get_by_natural_key(email)
             wanted = SubjectId(subject)
-            done = self._remove(account, wanted) if options["remove"] else self._link(account, wanted, options)
+            done = self._remove(account, wanted, options) if options["remove"] else self._link(account, wanted, options)
         except User.DoesNotExist:
             raise CommandError("There is no account with this e-mail address. Nothing was changed.") from None
         except AuditUnavailable as error:
@@ -42,7 +42,7 @@ class Command(BaseCommand):
         link(account, subject, reason=options["reason"].strip(), issuer=options["issuer"].strip())
         return "Linked. The account shows the memories of this id from its next page on."
 
-    def _remove(self, account: User, subject: SubjectId) -> str:
-        if not unlink(account, subject):
+    def _remove(self, account: User, subject: SubjectId, options: dict[str, Any]) -> str:
+        if not unlink(account, subject, options["reason"].strip()):
             raise CommandError("This account has no such link. Nothing was changed.")
         return "Removed. The account no longer shows the memories of this id; none was deleted."

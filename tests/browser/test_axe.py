@@ -1,0 +1,69 @@
+"""No violation of WCAG 2.2 AA on any page, in either theme. Pages come from the resolver, so that none is forgotten.
+
+What those pages look like in other states (errors, nothing there, nobody connected) is in test_axe_states.py.
+"""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from memoryportal.accounts.demo import PASSWORD
+from memoryportal.accounts.models import User
+from memoryportal.erasure import services
+from memoryportal.memory import ScopedMemory, SubjectId
+from tests.accounts.helpers import add_totp, code_now
+from tests.test_access import ROUTES, path_of
+
+from .journey import one
+from .looking import Looking, is_page
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def looks_at_all(looking: Looking, ids: dict[str, Any]) -> None:
+    """Every route that answers with a page."""
+    for path in (path_of(route, ids) for route in ROUTES):
+        if is_page(looking.page.context.request.get(path, max_redirects=0)):
+            looking.page.goto(path)
+            looking.at(path)
+
+
+def test_pages_for_everybody(looking: Looking) -> None:
+    looks_at_all(looking, {})
+    assert {"/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"} <= looking.seen
+    assert looking.problems == []
+
+
+def test_pages_of_a_person(looking: Looking, alices_page: Page, remembered: ScopedMemory, alice: User) -> None:
+    item = one(remembered, "Wants to stay four nights")
+    ids = {
+        "memory_id": item.id,
+        "seq": remembered.history(item.id)[0].seq,
+        "erasure_id": services.ask(alice, SubjectId("somebody-else")).pk,
+        "form": "json",
+    }
+    proves(alices_page, "Password", PASSWORD, "/accounts/reauthenticate/")
+    looks_at_all(looking, ids)
+    assert {"/memories/", "/held/", "/export/", "/erasure/", "/settings/"} <= looking.seen
+    about_one = {f"/memories/{item.id}/{act}" for act in ("", "edit/", "delete/", f"versions/{ids['seq']}/delete/")}
+    assert about_one <= looking.seen
+    assert looking.problems == []
+
+
+def test_pages_of_a_second_factor(looking: Looking, page: Page, alice: User) -> None:
+    """Those that exist only for somebody who has an authenticator app, recovery codes and a passkey."""
+    secret = add_totp(alice)
+    page.goto("/accounts/login/?next=/accounts/2fa/recovery-codes/generate/")
+    page.get_by_label("E-mail address").fill(alice.email)
+    proves(page, "Password", PASSWORD, "")
+    looking.at("the second factor")
+    proves(page, "Code", code_now(secret), "")
+    assert looking.problems == []
+
+
+def proves(page: Page, label: str, proof: str, path: str) -> None:
+    if path:
+        page.goto(path)
+    page.get_by_label(label, exact=True).fill(proof)
+    page.get_by_label(label, exact=True).press("Enter")
