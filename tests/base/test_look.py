@@ -75,12 +75,18 @@ def test_the_first_visit_is_small() -> None:
 def test_the_stylesheet_and_script_ask_nobody_else() -> None:
     script = (ROOT / "static/js/app.js").read_text()
     assert re.findall(r"@import|url\(|https?:", CSS + script) == []
-    assert re.findall(r"localStorage|sessionStorage|innerHTML|\beval\b|new Function", script) == []
+    # Nothing is put into the browser's storage; what htmx puts there is taken out.
+    asked = re.findall(r"localStorage|sessionStorage(?!\.removeItem)|innerHTML|\beval\b|new Function", script)
+    assert asked == []
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_template_needs_what_the_content_policy_blocks(template: Path) -> None:
     text = template.read_text()
+    if template == ROOT / "templates/mydata/export/_head.html":
+        # The readable export is a file of its own, opened without us: its style is inside, under a policy of its own.
+        assert "Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"" in text
+        text = text.replace("<style>", "")
     blocked = (
         r"""\sstyle=|<style|\son\w+=["']|hx-on|javascript:|\bjs:|\|\s*safe\b|"""
         r"""<script(?![^>]*(?:src=|type="application/json"))"""
