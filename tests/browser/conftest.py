@@ -11,9 +11,11 @@ from memoryportal.accounts.models import User
 from memoryportal.memory import ScopedMemory, SubjectId
 from memoryportal.mydata.demo import load_person
 
+from .looking import Looking
 from .person import CANARY
 
 expect.set_options(timeout=20_000)  # milliseconds: a machine may be busy; nothing waits longer than it has to
+NOWHERE = "postgresql://memoryportal_scoped@/nowhere?host=/nonexistent"  # a store that is down
 LetIn = Callable[[BrowserContext, User], None]
 
 
@@ -40,6 +42,11 @@ def alices_page(page: Page, alice: User, let_in: LetIn) -> Page:
     """Alice is signed in and has opened nothing yet."""
     let_in(page.context, alice)
     return page
+
+
+@pytest.fixture
+def looking(page: Page) -> Looking:
+    return Looking(page)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ What those pages look like in other states (errors, nothing there, nobody connec
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from playwright.sync_api import Page
 
 from memoryportal.accounts.demo import PASSWORD
@@ -13,6 +14,7 @@ from memoryportal.accounts.models import User
 from memoryportal.erasure import services
 from memoryportal.memory import ScopedMemory, SubjectId
 from tests.accounts.helpers import add_totp, code_now
+from tests.accounts.test_passkeys_in_browser import AUTHENTICATOR
 from tests.test_access import ROUTES, path_of
 
 from .journey import one
@@ -43,7 +45,9 @@ def test_pages_of_a_person(looking: Looking, alices_page: Page, remembered: Scop
         "erasure_id": services.ask(alice, SubjectId("somebody-else")).pk,
         "form": "json",
     }
-    proves(alices_page, "Password", PASSWORD, "/accounts/reauthenticate/")
+    alices_page.goto("/accounts/reauthenticate/")
+    proves(alices_page, "Password", PASSWORD)
+    alices_page.wait_for_url("**/memories/")
     looks_at_all(looking, ids)
     assert {"/memories/", "/held/", "/export/", "/erasure/", "/settings/"} <= looking.seen
     about_one = {f"/memories/{item.id}/{act}" for act in ("", "edit/", "delete/", f"versions/{ids['seq']}/delete/")}
@@ -51,19 +55,32 @@ def test_pages_of_a_person(looking: Looking, alices_page: Page, remembered: Scop
     assert looking.problems == []
 
 
-def test_pages_of_a_second_factor(looking: Looking, page: Page, alice: User) -> None:
+def test_pages_of_second_factors(looking: Looking, page: Page, alice: User) -> None:
     """Those that exist only for somebody who has an authenticator app, recovery codes and a passkey."""
     secret = add_totp(alice)
-    page.goto("/accounts/login/?next=/accounts/2fa/recovery-codes/generate/")
+    page.goto("/accounts/login/?next=/accounts/2fa/webauthn/add/")
     page.get_by_label("E-mail address").fill(alice.email)
-    proves(page, "Password", PASSWORD, "")
+    proves(page, "Password", PASSWORD)
     looking.at("the second factor")
-    proves(page, "Code", code_now(secret), "")
+    proves(page, "Code", code_now(secret))
+    proves(page, "Password", PASSWORD)
+    add_passkey(page)
+    (passkey,) = Authenticator.objects.filter(type=Authenticator.Type.WEBAUTHN)
+    looks_at_all(looking, {"pk": passkey.pk})
+    factors = {"recovery-codes/", "totp/deactivate/", "webauthn/", f"webauthn/keys/{passkey.pk}/remove/"}
+    assert {f"/accounts/2fa/{factor}" for factor in factors} <= looking.seen
     assert looking.problems == []
 
 
-def proves(page: Page, label: str, proof: str, path: str) -> None:
-    if path:
-        page.goto(path)
+def proves(page: Page, label: str, proof: str) -> None:
     page.get_by_label(label, exact=True).fill(proof)
     page.get_by_label(label, exact=True).press("Enter")
+
+
+def add_passkey(page: Page) -> None:
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable")
+    session.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+    page.get_by_label("Name").fill("my phone")
+    page.get_by_role("button", name="Add the passkey").click()
+    page.get_by_role("heading", name="Recovery codes").wait_for()
