@@ -141,6 +141,8 @@ AUDIT_RETENTION_MONTHS = env.int("AUDIT_RETENTION_MONTHS", default=24)
 
 # --- the staff's pages ------------------------------------------------------------------------------------------------
 FINDS_PER_HOUR = env.int("FINDS_PER_HOUR", default=30)  # look-ups of people, for each member of the staff
+STAFF_SESSION_IDLE_SECONDS = env.int("STAFF_SESSION_IDLE_SECONDS", default=30 * 60)
+STAFF_SESSION_ABSOLUTE_SECONDS = env.int("STAFF_SESSION_ABSOLUTE_SECONDS", default=8 * 3600)
 
 # --- sign-in
 # ------------------------------------------------------------------------------------------------------------
@@ -189,9 +191,9 @@ MFA_PASSKEY_SIGNUP_ENABLED = False
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION
 MFA_TOTP_ISSUER = "MemoryPortal"
 MFA_TOTP_TOLERANCE = 0  # allauth remembers a used code for one period: with a tolerance it could be used again
+USERSESSIONS_ADAPTER = "memoryportal.accounts.sessions_adapter.UserSessionsAdapter"
 USERSESSIONS_TRACK_ACTIVITY = False  # accounts/sessions.py does, without writing at every request
 AUTH_PASSWORD_VALIDATORS = [
-USERSESSIONS_ADAPTER = "memoryportal.accounts.sessions_adapter.UserSessionsAdapter"
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": ["email"]},

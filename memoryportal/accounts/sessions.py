@@ -1,4 +1,8 @@
-"""How long a session lives: idle time, absolute life, a new id at every authentication, and its end."""
+"""How long a session lives: idle time, absolute life, a new id at every authentication, and its end.
+
+Sessions of people with a role live shorter. The session itself notes that it is one, so that nobody's page costs a
+query for it.
+"""
 
 import time
 from typing import Any
@@ -11,15 +15,27 @@ from django.contrib.messages import info
 from django.http import HttpRequest
 
 from .models import User
+from .roles import roles_of
 
 _SIGNED_IN_AT = "signed_in_at"
 _SEEN_AT = "seen_at"
+_STAFF = "staff"  # templates/base/_nav.html reads it too
 _NOTE_EVERY_SECONDS = 300
 
 
-def stamp(request: HttpRequest, **_: Any) -> None:
+def stamp(request: HttpRequest, user: Any = None, **_: Any) -> None:
     """Receiver of user_logged_in: the absolute life counts from here."""
     request.session[_SIGNED_IN_AT] = time.time()
+    request.session.pop(_SEEN_AT, None)
+    note_staff(request, bool(roles_of(user)))
+
+
+def note_staff(request: HttpRequest, staff: bool) -> None:
+    """Remember whether this is a session of somebody with a role. Rights never come from here: guard.py asks again."""
+    if staff and not request.session.get(_STAFF):
+        request.session[_STAFF] = True
+    if not staff:
+        request.session.pop(_STAFF, None)
 
 
 def seconds_since_sign_in(request: HttpRequest) -> float:
@@ -47,17 +63,39 @@ def current_user(request: HttpRequest, found: Any) -> User | AnonymousUser:
         return AnonymousUser()
     user: User = found._wrapped if hasattr(found, "_wrapped") else found
     request.user = user
-    if seconds_since_sign_in(request) > settings.SESSION_ABSOLUTE_SECONDS:
-        logout(request)
-        info(request, "You were signed out because you signed in a while ago. Please sign in again.")
+    if not go_on(request):
         return AnonymousUser()
     note_use(request)
     return user
 
 
+def go_on(request: HttpRequest) -> bool:
+    """Whether the session is young enough and was used lately; False after ending it."""
+    idle, absolute = _limits(request)
+    if seconds_since_sign_in(request) > absolute:
+        return _end(request, "because you signed in a while ago")
+    if time.time() - float(request.session.get(_SEEN_AT, request.session[_SIGNED_IN_AT])) > idle:
+        return _end(request, "because you had not done anything for a while")
+    return True
+
+
+def _limits(request: HttpRequest) -> tuple[int, int]:
+    """(idle, absolute) seconds."""
+    idle, absolute = settings.SESSION_COOKIE_AGE, settings.SESSION_ABSOLUTE_SECONDS
+    if not request.session.get(_STAFF):
+        return idle, absolute
+    return min(idle, settings.STAFF_SESSION_IDLE_SECONDS), min(absolute, settings.STAFF_SESSION_ABSOLUTE_SECONDS)
+
+
+def _end(request: HttpRequest, why: str) -> bool:
+    logout(request)
+    info(request, f"You were signed out {why}. Please sign in again.")
+    return False
+
+
 def note_use(request: HttpRequest) -> None:
     """Count the idle time from now, and keep "last seen" of the session list. Not at every request: it writes."""
-    every = min(_NOTE_EVERY_SECONDS, settings.SESSION_COOKIE_AGE // 10)
+    every = min(_NOTE_EVERY_SECONDS, _limits(request)[0] // 10)
     if time.time() - float(request.session.get(_SEEN_AT, 0)) < every:
         return
     request.session[_SEEN_AT] = time.time()

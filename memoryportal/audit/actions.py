@@ -44,6 +44,7 @@ class Action(models.TextChoices):
     GRANT_ENDED = "grant.ended", "Access ended"
     MEMORY_LISTED = "memory.listed", "Saw the list, masked"
     MEMORY_REVEALED = "memory.revealed", "Read memories"
+    MEMORY_SEARCH_ASKED = "memory.search-asked", "Asked to search memories"
     MEMORY_SEARCHED = "memory.searched", "Searched memories"
     REQUEST_HANDED_OVER = "request.handed-over", "Filed a deletion request"
     TRAIL_READ = "trail.read", "Read the audit trail"
