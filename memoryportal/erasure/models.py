@@ -47,6 +47,9 @@ class Erasure(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     reference = models.CharField(max_length=12, unique=True, default=new_reference, editable=False)
     account = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="erasures")
+    filed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="filed_erasures"
+    )
     subject = models.CharField(max_length=128)
     state = models.CharField(max_length=32, choices=State.choices, default=State.RECEIVED)
     asked_at = models.DateTimeField(default=timezone.now)
@@ -73,6 +76,11 @@ class Erasure(models.Model):
     @property
     def is_terminal(self) -> bool:
         return self.state in TERMINAL
+
+    @property
+    def is_filed(self) -> bool:
+        """Written down by somebody on the staff, and neither confirmed by the person nor begun."""
+        return self.filed_by_id is not None and self.state == State.RECEIVED
 
 
 class ErasureStep(models.Model):

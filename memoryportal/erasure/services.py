@@ -11,7 +11,7 @@ from memoryportal.audit.record import record
 from memoryportal.memory import SubjectId
 from memoryportal.memory.places import PLACES
 
-from .models import Erasure, ErasureStep
+from .models import TERMINAL, Erasure, ErasureStep
 
 if TYPE_CHECKING:
     from memoryportal.accounts.models import User
@@ -25,15 +25,44 @@ def ask(account: "User", subject: SubjectId) -> Erasure:
     """The open erasure of this subject, made now if there is none: a double submit makes one."""
     try:
         with transaction.atomic():
-            erasure = Erasure.objects.create(account=account, subject=str(subject))
-            ErasureStep.objects.bulk_create(
-                ErasureStep(erasure=erasure, place=key, order=number) for number, key in enumerate(PLACES)
-            )
+            erasure = _new(subject, account=account)
             record(Action.ERASURE_ASKED, actor=person(account), subject=subject, object=erasure.reference)
             return erasure
     except IntegrityError:
-        # The open one that was in the way. It may have ended meanwhile: the newest is the answer all the same.
-        return Erasure.objects.filter(subject=str(subject)).latest("asked_at")
+        erasure = _in_the_way(subject)
+    if erasure.is_filed:  # by the staff, for this person, who now asks for it too
+        record(Action.ERASURE_ASKED, actor=person(account), subject=subject, object=erasure.reference)
+    return erasure
+
+
+def hand_over(account: "User | None", subject: SubjectId, by: "User") -> Erasure:
+    """The open erasure of this subject, written down by somebody on the staff if there is none. Nothing is carried out.
+
+    `account` is the person's, who finds it among their own erasures. The caller records the event.
+    """
+    try:
+        with transaction.atomic():
+            return _new(subject, account=account, filed_by=by)
+    except IntegrityError:
+        return _in_the_way(subject)
+
+
+def _new(subject: SubjectId, **about: "User | None") -> Erasure:
+    erasure = Erasure.objects.create(subject=str(subject), **about)
+    ErasureStep.objects.bulk_create(
+        ErasureStep(erasure=erasure, place=key, order=number) for number, key in enumerate(PLACES)
+    )
+    return erasure
+
+
+def _in_the_way(subject: SubjectId) -> Erasure:
+    """The open one. It may have ended meanwhile: the newest is the answer all the same."""
+    return Erasure.objects.filter(subject=str(subject)).latest("asked_at")
+
+
+def open_for(subject: SubjectId) -> Erasure | None:
+    """The erasure of this subject that has not ended."""
+    return Erasure.objects.filter(subject=str(subject)).exclude(state__in=TERMINAL).first()
 
 
 def own(account: "User", erasure_id: UUID) -> Erasure:

@@ -70,6 +70,8 @@ def show(request: PortalRequest, erasure_id: UUID) -> HttpResponse:
 def resume(request: PortalRequest, erasure_id: UUID) -> HttpResponse:
     """Carry on with what was asked for and confirmed before: nothing more is erased than that."""
     erasure = _own(request, erasure_id)
+    if erasure.is_filed:  # written down by the staff: this person has confirmed nothing yet
+        return redirect("mydata:erase")
     if request.method == "POST":
         engine.run(erasure)
     return redirect("mydata:erasure", erasure.id)

@@ -34,7 +34,8 @@ class ShownStep(NamedTuple):
 class ShownErasure(NamedTuple):
     """`moving`: worth asking again in seconds. `done`: every place was read again and found empty.
 
-    `shut`: the gate is known to be shut, because the engine counts only behind a shut gate.
+    `shut`: the gate is known to be shut, because the engine counts only behind a shut gate. `filed`: somebody on the
+    staff wrote it down, and nothing has begun.
     """
 
     id: str
@@ -50,6 +51,7 @@ class ShownErasure(NamedTuple):
     terminal: bool
     moving: bool
     done: bool
+    filed: bool
 
 
 class ListedErasure(NamedTuple):
@@ -60,12 +62,13 @@ class ListedErasure(NamedTuple):
     headline: str
     asked: str
     terminal: bool
+    filed: bool
 
 
 def listed(erasure: Erasure) -> ListedErasure:
     headline = erasure.get_state_display()
     asked = present.moment(erasure.asked_at)
-    return ListedErasure(str(erasure.id), erasure.reference, headline, asked, erasure.is_terminal)
+    return ListedErasure(str(erasure.id), erasure.reference, headline, asked, erasure.is_terminal, erasure.is_filed)
 
 
 def shown(erasure: Erasure) -> ShownErasure:
@@ -83,8 +86,9 @@ def shown(erasure: Erasure) -> ShownErasure:
         began=present.moment(erasure.began_at) if erasure.began_at else "",
         ended=present.moment(erasure.ended_at) if erasure.ended_at else "",
         terminal=erasure.is_terminal,
-        moving=erasure.state in _MOVING,
+        moving=erasure.state in _MOVING and not erasure.is_filed,
         done=erasure.state == State.COMPLETED,
+        filed=erasure.is_filed,
     )
 
 
