@@ -10,6 +10,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("settings/", include("memoryportal.accounts.urls")),
     path("", include("memoryportal.mydata.urls")),
+    path("support/", include("memoryportal.support.urls")),
     path("healthz", base.healthz, name="healthz"),
     path("readyz", base.readyz, name="readyz"),
 ]

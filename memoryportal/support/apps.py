@@ -8,6 +8,9 @@ class SupportConfig(AppConfig):
     def ready(self) -> None:
         from memoryportal.memory.places import exempt
 
+        from . import signals
+
+        signals.connect()
         exempt(
             support_accessgrant__subject="whose memories the staff could look at, for that person to see",
             support_accessgrant__person_id="the account of that person",

@@ -1,35 +1,49 @@
 """Open a grant, use it, end it. `use` is the staff's only way to a ScopedMemory: its event is committed first."""
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from memoryportal.accounts.roles import PRIVACY, ROLES, SUPPORT, roles_of
 from memoryportal.audit.actions import Action
+from memoryportal.audit.models import Event
 from memoryportal.audit.pseudonyms import note_staff_access
 from memoryportal.audit.record import Actor, record, record_first
 from memoryportal.memory import ScopedMemory, SubjectId
 
 from .models import MAX_SEARCHES, AccessGrant, How, Kind
+from .people import accounts_of
 
 if TYPE_CHECKING:
     from memoryportal.accounts.models import User
 
     from .people import Person
 
-USES = frozenset({Action.MEMORY_LISTED, Action.MEMORY_REVEALED, Action.MEMORY_SEARCHED, Action.MEMORY_DELETE_ASKED})
+_NOT_PLAIN = re.compile(r"[^\w.#/-]", re.ASCII)
+USES = frozenset({Action.MEMORY_LISTED, Action.MEMORY_REVEALED, Action.MEMORY_SEARCH_ASKED, Action.MEMORY_DELETE_ASKED})
+READS = (Action.MEMORY_REVEALED, Action.MEMORY_SEARCHED)  # their details hold the ids of what was shown
 
 
 class GrantRefused(Exception):
     """No access; the message is a sentence for the member of the staff."""
 
 
+class NoSearchesLeft(GrantRefused):
+    """The grant's searches are used up; nothing was searched."""
+
+
 class GrantEnded(GrantRefused):
-    """The grant is over, was never theirs, or their role is gone. Nothing was shown."""
+    """The grant is over, or the role that it needs is gone. Nothing was shown."""
+
+
+class GrantNotFound(GrantEnded):
+    """Somebody else's grant, or none at all; nobody can tell which."""
 
 
 def open_grant(staff: "User", person: "Person", *, kind: Kind, minutes: int, **why: str) -> AccessGrant:
@@ -52,9 +66,10 @@ def open_grant(staff: "User", person: "Person", *, kind: Kind, minutes: int, **w
                 ends_at=now + timedelta(minutes=minutes),
                 **why,
             )
-            _record(grant, Action.GRANT_OPENED, role or "", reason=why["reason"], details=_opening(grant))
+            _record(grant, Action.GRANT_OPENED, reason=why["reason"], details=_opening(grant))
     except IntegrityError:
-        raise GrantRefused("You have access to somebody already: end that first.") from None
+        record(Action.GRANT_REFUSED, actor=Actor(str(staff.pk), role), subject=person.subject)
+        raise GrantRefused("You have access to somebody already: end that first. No access was opened.") from None
     note_staff_access(person.subject)
     return grant
 
@@ -70,14 +85,14 @@ def _role_for(staff: "User", kind: Kind) -> str:
 
 
 def _refusal(staff: "User", person: "Person", role: str) -> str:
+    """Why not; '' when nothing speaks against it. Whoever the subject belongs to now counts, however it was found."""
     if not role:
         return "Your role does not allow this."
-    if person.account is not None and person.account.pk == staff.pk:
+    accounts = accounts_of(person)
+    if any(account.pk == staff.pk for account in accounts):
         return "You cannot open access to your own memories here: use your own pages."
-    if str(person.subject) == staff.subject:
-        return "You cannot open access to your own memories here: use your own pages."
-    if person.account is not None and (person.account.is_superuser or roles_of(person.account) & set(ROLES)):
-        return "You cannot open access to a member of the staff."
+    if any(account.is_superuser or roles_of(account) & set(ROLES) for account in accounts):
+        return "You cannot open access to the memories of a member of the staff."
     return ""
 
 
@@ -86,22 +101,31 @@ def use(grant: AccessGrant, action: Action, **about: Any) -> ScopedMemory:
     if action not in USES:
         raise ValueError(f"{action} is not a use of a grant")
     current = check_open(grant)
+    note(current, action, **about)
     subject = SubjectId(current.subject)
-    record_first(
-        action,
-        actor=Actor(str(current.staff_id), _role_for(current.staff, Kind(current.kind))),
-        subject=subject,
-        grant=str(current.pk),
-        **about,
-    )
     note_staff_access(subject)
     return ScopedMemory(subject)
+
+
+def note(grant: AccessGrant, action: Action, **about: Any) -> None:
+    """An event of this grant, committed when this returns. Raises AuditUnavailable."""
+    record_first(action, **whose(grant), **about)
+
+
+def whose(grant: AccessGrant) -> dict[str, Any]:
+    """Who acts on whom under which grant: what every event of a grant says."""
+    role = PRIVACY if grant.kind == Kind.REQUEST else SUPPORT
+    return {
+        "actor": Actor(str(grant.staff_id), role),
+        "subject": SubjectId(grant.subject),
+        "grant": str(grant.pk),
+    }
 
 
 def check_open(grant: AccessGrant) -> AccessGrant:
     """The grant as the database has it now, when it can be used. Raises GrantEnded after ending what is over."""
     current = AccessGrant.objects.select_related("staff", "person").get(pk=grant.pk)
-    if current.ended_at is None and not (current.staff.is_active and _role_for(current.staff, Kind(current.kind))):
+    if current.ended_at is None and not _may_go_on(current):
         end(current, How.ROLE)
     elif current.ended_at is None and not current.is_open:
         end(current, How.BY_ITSELF)
@@ -110,12 +134,22 @@ def check_open(grant: AccessGrant) -> AccessGrant:
     return current
 
 
+def _may_go_on(grant: AccessGrant) -> bool:
+    return bool(_role_for(grant.staff, Kind(grant.kind)))
+
+
 def own(staff: "User", grant_id: UUID) -> AccessGrant:
-    """This member's grant. Raises GrantEnded for somebody else's and for one that never was."""
+    """This member's grant. Raises GrantNotFound for somebody else's and for one that never was."""
     found = AccessGrant.objects.filter(staff=staff, pk=grant_id).select_related("staff", "person").first()
     if found is None:
-        raise GrantEnded("There is no such access of yours.")
+        raise GrantNotFound("There is no such access of yours.")
     return found
+
+
+def running(staff: "User") -> AccessGrant | None:
+    """The one open grant of this member of the staff."""
+    found = AccessGrant.objects.filter(staff=staff, ended_at__isnull=True).select_related("person").first()
+    return found if found and found.is_open else None
 
 
 def end(grant: AccessGrant, how: How) -> bool:
@@ -125,7 +159,7 @@ def end(grant: AccessGrant, how: How) -> bool:
             ended_at=timezone.now(), ended_how=how
         )
         if ended:
-            _record(grant, Action.GRANT_ENDED, "staff", details={"kind": str(how), "count": grant.revealed})
+            _record(grant, Action.GRANT_ENDED, details={"kind": str(how), "count": grant.revealed})
     grant.refresh_from_db()
     return bool(ended)
 
@@ -133,6 +167,13 @@ def end(grant: AccessGrant, how: How) -> bool:
 def overdue() -> "QuerySet[AccessGrant]":
     """Grants whose time is over and that nobody has ended yet."""
     return AccessGrant.objects.filter(ended_at__isnull=True, ends_at__lte=timezone.now())
+
+
+def end_orphaned() -> None:
+    """End the open grants of everybody who lost the role, or the account, that they were opened with."""
+    for grant in AccessGrant.objects.filter(ended_at__isnull=True).select_related("staff"):
+        if not _may_go_on(grant):
+            end(grant, How.ROLE)
 
 
 def _end_overdue(staff: "User") -> None:
@@ -144,26 +185,17 @@ def count_search(grant: AccessGrant) -> int:
     """Use up one search of the grant; how many are left. Raises GrantRefused when none is: search is an oracle."""
     counted = AccessGrant.objects.filter(pk=grant.pk, searches__lt=MAX_SEARCHES).update(searches=F("searches") + 1)
     if not counted:
-        raise GrantRefused(f"All {MAX_SEARCHES} searches of this access are used up.")
+        raise NoSearchesLeft(f"All {MAX_SEARCHES} searches of this access are used up. Nothing was searched.")
     grant.refresh_from_db(fields=["searches"])
     return MAX_SEARCHES - grant.searches
 
 
-def count_revealed(grant: AccessGrant, number: int) -> None:
-    """Note how many memories were shown, for the mail to the person."""
-    AccessGrant.objects.filter(pk=grant.pk).update(revealed=F("revealed") + number)
+def count_revealed(grant: AccessGrant) -> None:
+    """Note how many different memories were shown, for the mail to the person: what the trail says."""
+    details = Event.objects.filter(grant=str(grant.pk), action__in=READS).values_list("details", flat=True)
+    number = len({memory_id for shown in details for memory_id in shown.get("ids", ())})
+    AccessGrant.objects.filter(pk=grant.pk).update(revealed=Greatest(F("revealed"), Value(number)))
 
 
-def _record(grant: AccessGrant, action: Action, role: str, **about: Any) -> None:
-    record(
-        action,
-        actor=Actor(str(grant.staff_id), role),
-        subject=SubjectId(grant.subject),
-        object=f"ticket:{_ticket(grant)}",
-        grant=str(grant.pk),
-        **about,
-    )
-
-
-def _ticket(grant: AccessGrant) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_#." else "_" for letter in grant.ticket)[:40]
+def _record(grant: AccessGrant, action: Action, **about: Any) -> None:
+    record(action, **whose(grant), object=f"ticket:{_NOT_PLAIN.sub('_', grant.ticket)[:40]}", **about)

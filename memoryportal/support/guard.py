@@ -11,13 +11,20 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import URLPattern, path
 
-from memoryportal.accounts.http import login_url, send_to
+from memoryportal.accounts import sessions
+from memoryportal.accounts.http import PortalRequest, is_htmx, login_url, page_path, send_to
 from memoryportal.accounts.roles import roles_of
 from memoryportal.accounts.second_factor import has_second_factor
 from memoryportal.audit.actions import Action
 from memoryportal.audit.record import Actor, record
 
 View = Callable[..., HttpResponseBase]
+
+
+class StaffRequest(PortalRequest):
+    """For annotations: a request as views behind `staff` see it."""
+
+    role: str
 
 
 def staff(*roles: str) -> Callable[[View], View]:
@@ -29,15 +36,19 @@ def staff(*roles: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            if not request.user.is_authenticated:
-                return send_to(request, login_url(request.get_full_path() if request.method == "GET" else None))
-            held = [role for role in roles if role in roles_of(request.user)]
-            if not held:
-                _denied(request)
+            held = roles_of(request.user)
+            sessions.note_staff(request, bool(held))
+            # Asked again here, where a role that was given during the session makes it a shorter one.
+            if not request.user.is_authenticated or not sessions.go_on(request):
+                is_a_page = request.method == "GET" and not is_htmx(request)
+                return send_to(request, login_url(request.get_full_path() if is_a_page else page_path(request)))
+            matching = [role for role in roles if role in held]
+            if not matching:
+                _denied(request.user.pk, held)
                 raise Http404
             if not settings.DEMO and not has_second_factor(request.user):
                 return render(request, "support/second_factor.html", status=403)
-            request.role = held[0]  # type: ignore[attr-defined]
+            request.role = matching[0]  # type: ignore[attr-defined]
             return view(request, *args, **kwargs)
 
         guarded.staff_roles = roles  # type: ignore[attr-defined]
@@ -46,10 +57,10 @@ def staff(*roles: str) -> Callable[[View], View]:
     return decorate
 
 
-def _denied(request: HttpRequest) -> None:
+def _denied(account: int | None, held: set[str]) -> None:
     """Staff who lack the role leave an event; for everybody else the page simply does not exist."""
-    if roles_of(request.user):
-        record(Action.ACCESS_DENIED, actor=Actor(str(request.user.pk), sorted(roles_of(request.user))[0]))
+    if held:
+        record(Action.ACCESS_DENIED, actor=Actor(str(account), min(held)))
 
 
 def staff_path(route: str, view: View, name: str) -> URLPattern:

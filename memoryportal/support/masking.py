@@ -15,7 +15,6 @@ class Masked:
     id: str
     created: datetime | None
     agent: str | None
-    expired: bool
     length: str
 
 
@@ -23,4 +22,4 @@ def mask(item: Item) -> Masked:
     """The masked form; made on the server, so that the text never leaves it."""
     size = len(item.text)
     length = next((word for limit, word in LENGTHS if size <= limit), "very long")
-    return Masked(item.id, item.created, item.agent, item.expired, length)
+    return Masked(item.id, item.created, item.agent, length)

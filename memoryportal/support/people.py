@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from memoryportal.accounts.models import SubjectLink, User
@@ -18,6 +18,8 @@ from .models import Quota
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from django.db.models import QuerySet
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,18 @@ def find(staff: User, role: str, words: str) -> Person | None:
     return found
 
 
+def accounts_of(person: Person) -> list[User]:
+    """Every account that this is about: the one it was found with, and whoever the subject belongs to now."""
+    owners = list(_owners(person.subject))
+    return owners if person.account is None else [person.account, *owners]
+
+
+def finds_left(staff: User) -> int:
+    """How many look-ups are left in this hour."""
+    used = Quota.objects.filter(staff=staff, hour=_hour()).values_list("finds", flat=True).first()
+    return max(0, int(settings.FINDS_PER_HOUR) - (used or 0))
+
+
 def _hour() -> datetime:
     return timezone.now().replace(minute=0, second=0, microsecond=0)
 
@@ -66,15 +80,19 @@ def _matches(words: str) -> "Iterator[Person]":
     if "@" in words and (account := User.objects.filter(email=words.lower()).first()):
         yield from _subjects(account)
     if words.upper().startswith("MP-") and (erasure := Erasure.objects.filter(reference=words.upper()).first()):
-        yield Person(SubjectId(erasure.subject), erasure.account)
+        subject = SubjectId(erasure.subject)
+        yield Person(subject, _owners(subject).first() or erasure.account)
     try:
         subject = SubjectId(words)
     except InvalidSubject:
         return
-    if account := User.objects.filter(subject=words).first():
+    if account := _owners(subject).first():
         yield Person(subject, account)
-    if link := SubjectLink.objects.filter(subject=words).select_related("account").first():
-        yield Person(subject, link.account)
+
+
+def _owners(subject: SubjectId) -> "QuerySet[User]":
+    """The account that the subject was issued or is linked to; at most one."""
+    return User.objects.filter(Q(subject=str(subject)) | Q(subject_links__subject=str(subject))).distinct()
 
 
 def _subjects(account: User) -> "Iterator[Person]":

@@ -6,7 +6,7 @@ from procrastinate.contrib.django import app
 from memoryportal.base.queue import ring
 
 from . import mails
-from .grants import end, overdue
+from .grants import end, end_orphaned, overdue
 from .models import AccessGrant, How
 
 PATIENCE = RetryStrategy(max_attempts=10, exponential_wait=5)
@@ -18,6 +18,7 @@ def end_grants(timestamp: int) -> None:
     """End what is over, and ring for every note that has not been sent: a lost bell is rung again here."""
     for grant in overdue():
         end(grant, How.BY_ITSELF)
+    end_orphaned()
     for pk in AccessGrant.objects.filter(ended_at__isnull=False, told_at__isnull=True).values_list("pk", flat=True):
         ring(tell, once=f"support.tell:{pk}", grant_id=str(pk))
 

@@ -1,0 +1,52 @@
+"""The staff's first page, and finding a person. What is looked for travels in a POST body only."""
+
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from memoryportal.accounts.roles import AUDITOR, PRIVACY, SUPPORT, roles_of
+from memoryportal.accounts.staff import pseudonym_of_staff
+from memoryportal.audit.actions import Action
+from memoryportal.audit.record import Actor, record
+
+from . import grants, people, present, target
+from .forms import FindForm
+from .guard import StaffRequest, staff
+
+
+@staff(SUPPORT, PRIVACY, AUDITOR)
+@require_safe
+def home(request: StaffRequest) -> HttpResponse:
+    """What this member of the staff may do."""
+    running = grants.running(request.user)
+    context = {
+        "roles": sorted(roles_of(request.user)),
+        "name": pseudonym_of_staff(request.user.pk),
+        "grant": present.shown(running) if running else None,
+    }
+    return render(request, "support/home.html", context)
+
+
+@staff(SUPPORT, PRIVACY)
+@require_http_methods(["GET", "HEAD", "POST"])
+def find(request: StaffRequest) -> HttpResponse:
+    form = FindForm(request.POST if request.method == "POST" else None)
+    if not form.is_bound:
+        return _page(request, form)
+    if not form.is_valid():
+        return _page(request, form, status=422)
+    target.forget(request)
+    try:
+        person = people.find(request.user, request.role, form.cleaned_data["words"])
+    except people.TooMany:
+        record(Action.ACCESS_DENIED, actor=Actor(str(request.user.pk), request.role), details={"kind": "quota"})
+        return _page(request, form, status=429)
+    if person is None:
+        return _page(request, form, missed=True)
+    target.keep(request, person)
+    return redirect("support:grants")
+
+
+def _page(request: StaffRequest, form: FindForm, status: int = 200, missed: bool = False) -> HttpResponse:
+    context = {"form": form, "missed": missed, "left": people.finds_left(request.user)}
+    return render(request, "support/people.html", context, status=status)
