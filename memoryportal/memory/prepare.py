@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -68,14 +68,17 @@ class Preparation:
             self._row_security()
         return self.done
 
-    def execute(self, statement: str | sql.Composable, params: Any = None) -> psycopg.Cursor[Any]:
-        composed = sql.SQL(cast("LiteralString", statement)) if isinstance(statement, str) else statement
-        return self.connection.execute(composed, params)
+    def execute(self, statement: str | sql.SQL | sql.Composed, params: Any = None) -> psycopg.Cursor[Any]:
+        return self.connection.execute(sql.SQL(statement) if isinstance(statement, str) else statement, params)
+
+    def _value(self, statement: str, params: Any = None) -> Any:
+        """The first column of the only row."""
+        row = self.execute(statement, params).fetchone()
+        return row[0] if row else None
 
     def _exists(self, table: str) -> bool:
-        return bool(
-            self.execute("SELECT to_regclass(%s)", (sql.Identifier(table).as_string(self.connection),)).fetchone()[0]
-        )  # type: ignore[index]
+        quoted = sql.Identifier(table).as_string(self.connection)
+        return self._value("SELECT to_regclass(%s)", (quoted,)) is not None
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -83,7 +86,7 @@ class Preparation:
 
         Polls: whoever waits inside a statement holds a snapshot, and CREATE INDEX CONCURRENTLY waits for that one.
         """
-        while not self.execute("SELECT pg_try_advisory_lock(%s, %s)", _ONE_AT_A_TIME).fetchone()[0]:  # type: ignore[index]
+        while not self._value("SELECT pg_try_advisory_lock(%s, %s)", _ONE_AT_A_TIME):
             time.sleep(POLL_SECONDS)
         try:
             yield
@@ -98,8 +101,8 @@ class Preparation:
         values["gate_check"] = self.tables.identifier("gate_check")
         values["dimensions"] = sql.Literal(self.configured.dimensions)
         values["lock_space"] = sql.Literal(LOCK_SPACE)
-        values["schema"] = sql.Identifier(self.execute("SELECT current_schema()").fetchone()[0])  # type: ignore[index]
-        return sql.SQL(cast("LiteralString", (SQL / name).read_text())).format(**values)
+        values["schema"] = sql.Identifier(self._value("SELECT current_schema()"))
+        return sql.SQL((SQL / name).read_text()).format(**values)
 
     def _tables(self) -> None:
         if self.beside and self.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone() is None:
@@ -140,8 +143,8 @@ class Preparation:
     def _clear(self, relation: str, attribute: str) -> None:
         kept = (
             self.execute(
-                "SELECT 1 FROM pg_statistic s JOIN pg_attribute a ON a.attrelid = s.starelid AND a.attnum = s.staattnum "
-                "WHERE s.starelid = %s::regclass AND a.attname = %s",
+                "SELECT 1 FROM pg_statistic s "
+                "JOIN pg_attribute a ON a.attrelid = s.starelid AND a.attnum = s.staattnum WHERE s.starelid = %s::regclass AND a.attname = %s",
                 (sql.Identifier(relation).as_string(self.connection), attribute),
             )
             if self._may_read_statistics()
@@ -153,7 +156,7 @@ class Preparation:
             self.execute("SELECT pg_clear_attribute_stats(current_schema(), %s, %s, false)", (relation, attribute))
 
     def _may_read_statistics(self) -> bool:
-        return bool(self.execute("SELECT has_table_privilege('pg_catalog.pg_statistic', 'SELECT')").fetchone()[0])  # type: ignore[index]
+        return bool(self._value("SELECT has_table_privilege('pg_catalog.pg_statistic', 'SELECT')"))
 
     def _indexes(self) -> None:
         owner = sql.SQL("((payload->>'user_id'))")
@@ -206,7 +209,8 @@ class Preparation:
             sql.SQL(
                 "UPDATE {} SET payload = jsonb_set(payload, '{{created_at}}', to_jsonb(to_char("
                 "(payload->>'created_at')::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"+00:00\"'))) "
-                "WHERE payload->>'created_at' ~ '^\\d{{4}}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?([+-]\\d\\d:\\d\\d|Z)$' "
+                "WHERE payload->>'created_at' ~ "
+                "'^\\d{{4}}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?([+-]\\d\\d:\\d\\d|Z)$' "
                 "AND payload->>'created_at' !~ '[+]00:00$' AND {}"
             ).format(self.tables.memories, possible)
         ).rowcount
@@ -231,7 +235,7 @@ class Preparation:
                 )
 
     def _row_security(self) -> None:
-        """A login that is not the owner sees one subject's rows. FORCE binds the owner too, where the tables are ours."""
+        """A login that is not the owner sees one subject's rows. FORCE binds the owner too, where tables are ours."""
         role = self.configured.scoped_role
         owner = conninfo_to_dict(self.configured.owner_dsn).get("user")
         with self.connection.transaction():
