@@ -1,40 +1,15 @@
 """How PostgreSQL goes about a page: it starts at the person's newest row and stops at the page's end."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
-
-from psycopg import sql
 
 from memoryportal.memory import Filters, ScopedMemory
 from memoryportal.memory.configuration import configuration
-from memoryportal.memory.scope import Scope
-from memoryportal.memory.stores.pgvector import PgvectorStore
 
+from .explained import Explained
 from .planted import Superuser, payload, plant
 
 OWN, OTHERS, PAGE = 300, 1200, 25
-
-
-class Explained(PgvectorStore):
-    """Keeps the plan of the statement that it runs."""
-
-    plan: dict[str, Any]
-
-    @contextmanager
-    def open(self, scope: Scope) -> Iterator[Any]:
-        with super().open(scope) as cursor:
-            yield _Explaining(cursor, self)
-
-
-class _Explaining:
-    def __init__(self, cursor: Any, store: Explained) -> None:
-        self.cursor, self.store = cursor, store
-
-    def execute(self, statement: sql.Composable, params: Any) -> Any:
-        explain = sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) {}").format(statement)
-        self.store.plan = self.cursor.execute(explain, params).fetchone()[0][0]["Plan"]
-        return self.cursor.execute(statement, params)
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
