@@ -201,8 +201,14 @@ def _talk(of: Item | Message) -> tuple[str, str]:
 
 def removed_sentence(removed: Removed) -> str:
     """Such as "Deleted: 1 memory, 2 entries in its history.", from the counts of what really went."""
-    parts = [_part(key, number, removed.memories) for key, number in removed.counts.items() if number]
-    return f"Deleted: {', '.join(parts)}." if parts else "Nothing was deleted: there was nothing left."
+    words = counts_in_words(removed.counts)
+    return f"Deleted: {words}." if words else "Nothing was deleted: there was nothing left."
+
+
+def counts_in_words(counts: dict[str, int]) -> str:
+    """Such as "1 memory, 2 entries in its history", from the counts of places; empty when nothing went."""
+    memories = counts.get("memories", 0)
+    return ", ".join(_part(key, number, memories) for key, number in counts.items() if number)
 
 
 def _part(key: str, number: int, memories: int) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import chosen, erasing, export, held, memories, memory
+from . import activity, chosen, erasing, export, held, memories, memory
 
 app_name = "mydata"
 urlpatterns = [
@@ -14,6 +14,7 @@ urlpatterns = [
     path("memories/<uuid:memory_id>/delete/", memory.delete, name="delete"),
     path("memories/<uuid:memory_id>/versions/<int:seq>/delete/", memory.purge, name="purge"),
     path("held/", held.show, name="held"),
+    path("activity/", activity.show, name="activity"),
     path("export/", export.show, name="export"),
     path("export/<str:form>/", export.download, name="export_file"),
     path("erasure/", erasing.ask, name="erase"),
