@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from psycopg import sql
 
-from .errors import ErasureRunning, StoreUnavailable, WritesPaused
+from .errors import ErasureRunning, NotConfirmed, StoreUnavailable, WritesPaused
 from .names import Tables
 from .pool import Cursor
 from .scope import Scope, SubjectId
@@ -49,14 +49,17 @@ def require_open(store: Gated, scope: Scope) -> None:
 def shut(store: Gated, subject: SubjectId, state: State, agent: str = "") -> None:
     """Shut the gate (committed at once) and wait until every write that began before has ended.
 
-    Raises StoreUnavailable when writers do not end within DRAIN_SECONDS; the gate stays shut then.
+    Raises NotConfirmed when writers do not end within DRAIN_SECONDS; the gate stays shut then.
     """
     statement = sql.SQL(
         "INSERT INTO {} (subject, agent, state) VALUES (%s, %s, %s) ON CONFLICT (subject, agent, state) DO NOTHING"
     ).format(store.tables.gate)
     with store.open(Scope(subject)) as cursor:
         cursor.execute(statement, (str(subject), agent, state))
-    drain(store, subject)
+    try:
+        drain(store, subject)
+    except StoreUnavailable as error:
+        raise NotConfirmed(f"the gate is shut, and whether earlier writers have ended is not known: {error}") from None
 
 
 def drain(store: Gated, subject: SubjectId) -> float:

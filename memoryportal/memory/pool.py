@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import psycopg
 from psycopg import errors as pg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
@@ -61,8 +62,8 @@ ROLLED_BACK = "40"  # the class of codes with which PostgreSQL says so
 _NOT_PREPARED = (pg.UndefinedTable, pg.UndefinedColumn, pg.UndefinedFunction, pg.UndefinedObject)
 
 
-def connection_options() -> dict[str, Any]:
-    """Keyword arguments for every connection to the store.
+def connection_options(dsn: str) -> dict[str, Any]:
+    """Keyword arguments for every connection to the store, with the options that the address itself brings.
 
     `prepare_threshold=None`: from the eleventh run on a generic plan drops rows of a filtered vector search
     (measured; see the notes in README.md on plain mem0). `enable_sort=off`: without statistics on the owners, which
@@ -75,9 +76,10 @@ def connection_options() -> dict[str, Any]:
         "enable_sort": "off",
         "jit": "off",
     }
+    own = [str(conninfo_to_dict(dsn).get("options") or "")]  # ours would replace them
     return {
         "connect_timeout": CONNECT_SECONDS,
-        "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
+        "options": " ".join(own + [f"-c {name}={value}" for name, value in options.items()]),
         "prepare_threshold": None,
         "cursor_factory": Cursor,
     }
@@ -90,7 +92,7 @@ def get_pool(dsn: str) -> ConnectionPool[Any]:
             _pools[dsn] = ConnectionPool(
                 dsn,
                 connection_class=DeadlineConnection,
-                kwargs=connection_options(),
+                kwargs=connection_options(dsn),
                 min_size=0,
                 max_size=10,
                 timeout=2,
@@ -150,16 +152,21 @@ def _forget(error: psycopg.Error) -> None:
     error.args, error._info = (type(error).__name__,), None
 
 
-def bind_subject(cursor: Cursor, subject: str) -> None:
-    """Tell row-level security whose rows this transaction is about. Local to the transaction."""
+def bind_subject(cursor: Cursor, subject: str, knowledge: str = "") -> None:
+    """Tell row-level security whose rows this transaction is about: a person's, or what an assistant knows by itself.
+
+    Local to the transaction.
+    """
     cursor.execute("SELECT set_config('memoryportal.subject', %s, true)", (subject,))
+    if knowledge:
+        cursor.execute("SELECT set_config('memoryportal.knowledge', %s, true)", (knowledge,))
 
 
 @contextmanager
-def transaction(dsn: str, subject: str) -> Iterator[Cursor]:
-    """One transaction on the pool, bound to `subject`. Raises the memory room's own errors only."""
+def transaction(dsn: str, subject: str, knowledge: str = "") -> Iterator[Cursor]:
+    """One transaction on the pool, bound to `subject` or `knowledge`. Raises the memory room's own errors only."""
     with store_errors(), get_pool(dsn).connection() as connection, connection.cursor() as cursor:
-        bind_subject(cursor, subject)
+        bind_subject(cursor, subject, knowledge)
         yield cursor
         _commit(cursor)
 
@@ -168,7 +175,7 @@ def transaction(dsn: str, subject: str) -> Iterator[Cursor]:
 def fresh_transaction(dsn: str, subject: str) -> Iterator[Cursor]:
     """Like `transaction`, on a connection made for this one use: what verification reads with."""
     with store_errors():
-        connection = DeadlineConnection.connect(dsn, **connection_options())
+        connection = DeadlineConnection.connect(dsn, **connection_options(dsn))
         try:
             with connection, connection.cursor() as cursor:
                 bind_subject(cursor, subject)

@@ -2,14 +2,17 @@
 
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from memoryportal.memory import ScopedMemory, SubjectId
+from memoryportal.memory import ScopedMemory, SubjectId, pool
 from memoryportal.memory.configuration import configuration
 
+from ..proxy import Proxy
 from .model_server import ModelServer, running
 from .planted import TABLES, Superuser
 
@@ -56,17 +59,17 @@ def bob(person: Person) -> ScopedMemory:
 
 
 @pytest.fixture
-def memory_room_closed() -> Iterator[None]:
-    """Nobody else's connections: the pools are closed before and after."""
-    from memoryportal.memory import pool
-
-    pool.close_all()
-    yield
-    pool.close_all()
-
-
-@pytest.fixture
 def model_server() -> Iterator[ModelServer]:
     """An embedder and a language model that obey, and that nothing is configured to use yet."""
     with running() as server:
         yield server
+
+
+@pytest.fixture
+def proxy(settings: Any) -> Iterator[Proxy]:
+    """The portal's way to its store."""
+    direct = configuration().dsn
+    with Proxy(Path(conninfo_to_dict(direct)["host"]) / ".s.PGSQL.5432") as between:
+        settings.MEMORY_DATABASE_URL = between.dsn(direct)
+        yield between
+        pool.close_all()

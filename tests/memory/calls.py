@@ -1,0 +1,66 @@
+"""Every public call of the memory room, with what an error of it may not say."""
+
+from collections.abc import Callable
+from typing import Any
+
+from memoryportal.memory import Filters, ScopedMemory, bulk, controls
+from memoryportal.memory.stores import current_store
+
+from .planted import Superuser, plant_entity, plant_message
+
+CANARY = "zimtstern"
+Call = Callable[[ScopedMemory, str], Any]
+READS: dict[str, Call] = {
+    "page": lambda memory, _: memory.page(),
+    "page of a filter": lambda memory, _: memory.page(Filters(agent="cook")),
+    "summary": lambda memory, _: memory.summary(),
+    "count": lambda memory, _: memory.count(),
+    "search": lambda memory, _: memory.search("tea"),
+    "search by word": lambda memory, _: memory.search("tea", by="word"),
+    "get": lambda memory, memory_id: memory.get(memory_id),
+    "get_many": lambda memory, memory_id: memory.get_many([memory_id]),
+    "history": lambda memory, memory_id: memory.history(memory_id),
+    "entities": lambda memory, _: memory.entities(),
+    "messages": lambda memory, _: memory.messages(),
+    "past": lambda memory, _: memory.past(),
+    "held": lambda memory, _: memory.held(),
+    "walk": lambda memory, _: list(memory.walk()),
+    "bulk.items": lambda memory, memory_id: bulk.items(memory, [memory_id]),
+    "bulk.histories": lambda memory, memory_id: bulk.histories(memory, [memory_id]),
+    "bulk.history": lambda memory, _: list(bulk.history(memory)),
+    "bulk.messages": lambda memory, _: list(bulk.messages(memory)),
+    "bulk.entities": lambda memory, _: bulk.entities(memory),
+    "controls.gate_states": lambda memory, _: controls.gate_states(current_store(), memory.subject),
+}
+CHANGES: dict[str, Call] = {
+    "add": lambda memory, _: memory.add([{"role": "user", "content": f"{CANARY} {n}"} for n in range(2)]),
+    "update": lambda memory, memory_id: memory.update(memory_id, f"corrected {CANARY}"),
+    "purge_version": lambda memory, memory_id: memory.purge_version(memory_id, 0),
+    "delete": lambda memory, memory_id: memory.delete(memory_id),
+    "delete_many": lambda memory, memory_id: memory.delete_many([memory_id]),
+    "delete_matching": lambda memory, _: memory.delete_matching(Filters(), 1),
+    "erase": lambda memory, _: memory.erase(),
+    "controls.shut": lambda memory, _: controls.shut(current_store(), memory.subject, "paused"),
+    "controls.reopen": lambda memory, _: controls.reopen(current_store(), memory.subject, "paused"),
+}
+CALLS = {**READS, **CHANGES}
+
+
+def fill(superuser: Superuser, memory: ScopedMemory) -> str:
+    """One memory, with something in every place; its id."""
+    item = memory.add(f"I drink tea with {CANARY}")[0]
+    superuser.execute("UPDATE memories_history SET old_memory = 'earlier' WHERE memory_id = %s", (item.id,))
+    plant_entity(superuser, memory.subject, CANARY, [item.id])
+    plant_message(superuser, memory.subject, CANARY)
+    return item.id
+
+
+def assert_free_of_content(error: BaseException) -> None:
+    """The message, and everything that a traceback or an error collector would print with it."""
+    seen: list[BaseException] = [error]
+    for one in seen:
+        assert CANARY not in str(one)
+        assert CANARY not in repr(one)
+        assert CANARY not in str(getattr(getattr(one, "diag", None), "message_detail", ""))
+        seen += [other for other in (one.__cause__, one.__context__) if other is not None and other not in seen]
+    assert error.__suppress_context__ or error.__context__ is None
