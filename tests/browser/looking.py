@@ -19,12 +19,12 @@ class Looking:
     def __init__(self, page: Page) -> None:
         self.page, self.problems, self.seen = page, list[str](), set[str]()
 
-    def opens(self, path: str, status: int = 200) -> None:
+    def opens(self, path: str, status: int, name: str) -> None:
         """Open a page and look at it. Another status than expected is a problem of its own."""
         response = self.page.goto(path)
         if response is None or response.status != status:
             self.problems.append(f"{path}: {response and response.status}")
-        self.at(path)
+        self.at(name)
 
     def at(self, name: str) -> None:
         """Look at the page that is open; the pictures are called after `name`."""

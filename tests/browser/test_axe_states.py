@@ -21,6 +21,15 @@ from .looking import Looking
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+SEARCHES = (
+    ("meaning", "food", "result"),
+    ("meaning", "tectonic plates", "Nothing close to that."),
+    ("word", "Lisbon", "result"),
+    ("word", "tectonic", "No memory contains that."),
+    ("word", " ", "Write what to search for."),
+)
+
+
 def presses(page: Page, button: str, heading: str) -> None:
     page.get_by_role("button", name=button, exact=True).click()
     expect(page.get_by_role("heading", name=heading)).to_be_visible()
@@ -39,8 +48,8 @@ def test_signing_in_that_does_not_work(looking: Looking, page: Page, settings: S
         presses(page, button, "There is a problem")
         looking.at(f"{path} with errors")
     settings.SIGNUP_OPEN = False
-    looking.opens("/accounts/signup/", 200)
-    looking.opens("/accounts/login/?closed", 200)
+    looking.opens("/accounts/signup/", 200, "sign-up is closed")
+    looking.opens("/accounts/login/", 200, "sign-in while sign-up is closed")
     settings.ACCOUNT_RATE_LIMITS = {"reset_password": "1/m/ip"}
     for _ in range(2):
         page.goto("/accounts/password/reset/")
@@ -93,16 +102,17 @@ def test_pages_of_somebody_with_two_ids(looking: Looking, alices_page: Page, ali
 def test_lists_that_were_filtered_and_searched(
     looking: Looking, alices_page: Page, remembered: ScopedMemory, settings: Settings
 ) -> None:
-    looking.opens("/memories/?agent=support_bot")
-    looking.opens("/memories/?agent=nobody")
-    looking.opens("/memories/?since=soon")
-    looking.opens("/memories/?after=stale")
-    for by, words in (("meaning", "food"), ("meaning", "zzzz"), ("word", "Lisbon"), ("word", "zzzz"), ("word", " ")):
+    looking.opens("/memories/?agent=support_bot", 200, "filtered")
+    looking.opens("/memories/?agent=nobody", 200, "filtered to nothing")
+    looking.opens("/memories/?since=soon", 200, "a filter that cannot be read")
+    looking.opens("/memories/?after=stale", 200, "an old link")
+    for by, words, says in SEARCHES:
         alices_page.goto("/memories/")
         alices_page.get_by_role("searchbox").fill(words)
         alices_page.locator(f"[name=by][value={by}]").check(force=True)
         alices_page.evaluate("document.getElementById('search').submit()")  # as without a script: a whole page
         alices_page.wait_for_url("**/memories/search/")
+        expect(alices_page.locator("#memories")).to_contain_text(says)
         looking.at(f"search by {by} for {words.strip() or 'nothing'}")
     alices_page.goto("/memories/")
     alices_page.get_by_role("searchbox").fill("a holiday")
@@ -152,13 +162,13 @@ def test_erasures_in_every_state(looking: Looking, alices_page: Page, alice: Use
 
 
 def test_pages_about_trouble(looking: Looking, alices_page: Page, settings: Settings) -> None:
-    looking.opens("/nothing-here/", 404)
+    looking.opens("/nothing-here/", 404, "nothing here")
     alices_page.goto("/settings/")
     alices_page.context.clear_cookies(name="csrf")
     presses(alices_page, "Save the time zone", "This form has expired")
     looking.at("an expired form")
     settings.MEMORY_DATABASE_URL = NOWHERE
-    looking.opens("/memories/", 503)
+    looking.opens("/memories/", 503, "the store is down")
     settings.ROOT_URLCONF = "tests.base.urls"
-    looking.opens("/broken", 500)
+    looking.opens("/broken", 500, "a fault of ours")
     assert looking.problems == []
