@@ -7,6 +7,8 @@ _WHOSE = "whose row this is; the account outlives an erasure of memories"
 _NOT_PERSONAL = "names roles and rights, not people"
 
 EXEMPT = {
+    "base_cache.cache_key": "counters of attempts, under digests; each ends by itself",
+    "base_cache.value": "the times of those attempts",
     "accounts_user.password": "a salted hash; goes with the account",
     "accounts_user.email": _LOGIN,
     "accounts_user.subject": "the id under which assistants may store again, if the person lets them",
@@ -15,6 +17,7 @@ EXEMPT = {
     "accounts_user_user_permissions.user_id": _WHOSE,
     "accounts_subjectlink.account_id": _WHOSE,
     "accounts_subjectlink.by_id": "who made the link",
+    "accounts_subjectlink.approved_by_id": "the second person who approved the link",
     "accounts_subjectlink.subject": _LINK,
     "accounts_subjectlink.issuer": _LINK,
     "accounts_subjectlink.proof": _LINK,

@@ -23,7 +23,7 @@ class AuditConfig(AppConfig):
                 f"procrastinate_{column}": "the queue: names of tasks, ids and words (base/queue.py)"
                 for column in (
                     *(f"jobs__{name}" for name in ("queue_name", "task_name", "lock", "queueing_lock", "args")),
-                    *(f"periodic_defers__{name}" for name in ("task_name", "queue_name", "periodic_id")),
+                    *(f"periodic_defers__{name}" for name in ("task_name", "periodic_id")),
                 )
             }
         )

@@ -36,7 +36,7 @@ _STORE = (
         "How each memory was first worded, and every correction of it",
         frozenset(
             f"{{collection}}_history.{column}"
-            for column in ("subject", "old_memory", "new_memory", "actor_id", "role", "event")
+            for column in ("subject", "memory_id", "old_memory", "new_memory", "actor_id", "role", "event")
         ),
     ),
     Place(
