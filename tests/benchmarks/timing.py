@@ -1,8 +1,10 @@
 """Times of two ways to do the same, taken in turn: A B A B, so that a busy moment of the machine meets both."""
 
+import gc
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,9 +41,10 @@ def in_turn(portal: Act, plain: Act, repetitions: int) -> tuple[Times, Times]:
     """Each act `repetitions` times, both warmed up once."""
     times = Times(), Times()
     portal(), plain()
-    for _ in range(repetitions):
-        for taken, act in zip(times, (portal, plain), strict=True):
-            taken.take(act)
+    with no_collection():
+        for _ in range(repetitions):
+            for taken, act in zip(times, (portal, plain), strict=True):
+                taken.take(act)
     return times
 
 
@@ -49,6 +52,18 @@ def alone(act: Act, repetitions: int) -> Times:
     """One act by itself, warmed up once."""
     times = Times()
     act()
-    for _ in range(repetitions):
-        times.take(act)
+    with no_collection():
+        for _ in range(repetitions):
+            times.take(act)
     return times
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """What one act leaves behind must not be collected on the other's time."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
