@@ -144,7 +144,8 @@ class Preparation:
         kept = (
             self.execute(
                 "SELECT 1 FROM pg_statistic s "
-                "JOIN pg_attribute a ON a.attrelid = s.starelid AND a.attnum = s.staattnum WHERE s.starelid = %s::regclass AND a.attname = %s",
+                "JOIN pg_attribute a ON a.attrelid = s.starelid AND a.attnum = s.staattnum "
+                "WHERE s.starelid = %s::regclass AND a.attname = %s",
                 (sql.Identifier(relation).as_string(self.connection), attribute),
             )
             if self._may_read_statistics()
