@@ -1,6 +1,5 @@
 """A real Chromium at the live server, and the people who sit in front of it."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from .person import CANARY
 
 expect.set_options(timeout=20_000)  # milliseconds: a machine may be busy; nothing waits longer than it has to
 NOWHERE = "postgresql://memoryportal_scoped@/nowhere?host=/nonexistent"  # a store that is down
-LetIn = Callable[[BrowserContext, User], None]
 
 
 @pytest.fixture(scope="session")
@@ -25,22 +23,17 @@ def base_url(live_server: Any) -> str:
     return str(live_server.url)
 
 
-@pytest.fixture
-def let_in(base_url: str) -> LetIn:
-    """Signs somebody in without the form, which has tests of its own."""
-
-    def entered(context: BrowserContext, user: User) -> None:
-        client = Client()
-        client.force_login(user)
-        context.add_cookies([{"name": "session", "value": client.cookies["session"].value, "url": base_url}])
-
-    return entered
+def enter(context: BrowserContext, user: User, base_url: str) -> None:
+    """Sign somebody in without the form, which has tests of its own."""
+    client = Client()
+    client.force_login(user)
+    context.add_cookies([{"name": "session", "value": client.cookies["session"].value, "url": base_url}])
 
 
 @pytest.fixture
-def alices_page(page: Page, alice: User, let_in: LetIn) -> Page:
+def alices_page(page: Page, alice: User, base_url: str) -> Page:
     """Alice is signed in and has opened nothing yet."""
-    let_in(page.context, alice)
+    enter(page.context, alice, base_url)
     return page
 
 
