@@ -1,5 +1,6 @@
 """What may be searched, stored and attached. Each refusal is a sentence for a person; none repeats the text."""
 
+import contextlib
 from datetime import date, datetime
 from typing import Any
 
@@ -97,7 +98,6 @@ def check_expires(expires: object) -> date | None:
         return None
     if isinstance(expires, date) and not isinstance(expires, datetime):
         return expires
-    try:
+    with contextlib.suppress(TypeError, ValueError):  # Python's error would repeat what was given
         return date.fromisoformat(expires)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise BadQuery("The day on which a memory expires is a date, such as 2026-12-31.") from None
+    raise BadQuery("The day on which a memory expires is a date, such as 2026-12-31.")

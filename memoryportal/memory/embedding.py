@@ -60,7 +60,9 @@ class ConfiguredEmbedder:
         try:
             return [float(number) for number in self._inner.embed(text, memory_action or "add")]
         except Exception as error:  # noqa: BLE001 - every provider raises its own, and some repeat the input
-            raise EmbedderUnavailable(f"the embedder did not answer ({type(error).__name__})") from None
+            failed = type(error).__name__
+        # Out here the error has no context: the provider's words stay behind.
+        raise EmbedderUnavailable(f"the embedder did not answer ({failed})")
 
     def embed_batch(self, texts: list[str], memory_action: Action = "add") -> list[list[float]]:
         return [self.embed(text, memory_action) for text in texts]
@@ -90,8 +92,9 @@ def _configured(provider: str, config_repr: str) -> Any:
     block = configuration().embedder or {}
     try:
         return ConfiguredEmbedder(EmbedderFactory.create(provider, block.get("config") or {}, None))
-    except Exception as error:  # noqa: BLE001 - every provider raises its own
-        raise EmbedderUnavailable(f"the embedder {provider!r} could not be set up ({type(error).__name__})") from None
+    except Exception as error:  # noqa: BLE001 - every provider raises its own, and some repeat the key
+        failed = type(error).__name__
+    raise EmbedderUnavailable(f"the embedder {provider!r} could not be set up ({failed})")
 
 
 _OFFLINE = OfflineEmbedder()
