@@ -165,6 +165,16 @@ def test_delete_matching_keeps_to_the_scope(person: Person, bob: ScopedMemory) -
     assert (person("alice").count(), bob.count()) == (1, 3)
 
 
+def test_delete_in_a_narrower_scope_takes_names_that_were_noted_in_a_wider_one(person: Person, plant: Planter) -> None:
+    alice, planner = person("alice"), person("alice", agent="planner")
+    item = said(planner, "I know Miriam.")[0]
+    if plant.able:
+        plant.name(alice, "Miriam", [item.id])
+        assert [entity.text for entity in alice.entities()] == ["Miriam"]
+    assert planner.delete(item.id).memories == 1
+    assert alice.entities() == []
+
+
 def test_noted_names_and_messages_keep_to_the_scope(person: Person, plant: Planter) -> None:
     planner, coach, bob = person("alice", agent="planner"), person("alice", agent="coach"), person("bob")
     if not plant.able:

@@ -188,6 +188,17 @@ def test_rewriting_refuses_a_row_that_is_gone(qdrant_folder: Path) -> None:
     assert alice.count() == 0
 
 
+def test_rewriting_refuses_a_row_of_somebody_else(qdrant_folder: Path) -> None:
+    alice, bob, store = somebody("alice"), somebody("bob"), qdrant_store()
+    item = said(alice, "I like tea.")[0]
+    before = raw("retrieve", ids=[item.id], with_vectors=True)
+    row, vector = payload(bob, "I like coffee."), embedder().embed("I like coffee.")
+    for change in ((vector, row), (None, row), (vector, None)):
+        with pytest.raises(MemoryChanged):
+            store.rewrite_row(store.tables.name(), bob.scope, item.id, *change)
+    assert raw("retrieve", ids=[item.id], with_vectors=True) == before
+
+
 def test_plain_deletion_during_a_correction_is_final(qdrant_server: Server) -> None:
     """The program that deletes does not wait for the portal: the row vanishes between the look and the writing."""
     alice = somebody()

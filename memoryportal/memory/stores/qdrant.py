@@ -6,12 +6,13 @@ few bytes each), sorts them, and then reads the rows of the page: exact, whateve
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from ..configuration import Configuration
 from ..names import Tables
-from ..rows import Row, parse_time, recheck, time_key, to_item
-from ..scope import Filters, Order, Scope
+from ..rows import Row, parse_day, parse_time, recheck, time_key
+from ..scope import AnyScope, Filters, Order, Scope
 from ..types import Summary
 from . import qdrant_filters
 from .base import Abilities
@@ -51,15 +52,14 @@ class QdrantStore(PrepareMixin, PlacesMixin, PipelineMixin):
         self.qdrant.close()
 
     def page(
-        self, scope: Scope, filters: Filters, after: tuple[str, str] | None, limit: int, order: Order
+        self, scope: AnyScope, filters: Filters, after: tuple[str, str] | None, limit: int, order: Order
     ) -> tuple[list[Row], bool, int]:
-        keys = self._keys(scope, filters)
-        keys.sort(key=position, reverse=order == "newest")
-        beyond = [row for row in keys if qdrant_filters.is_beyond(position(row), after, order)]
-        ids = [str(row[0]) for row in beyond[:limit]]
-        return self._in_order(scope, ids), len(beyond) > limit, len(keys)
+        places = sorted(map(position, self._keys(scope, filters)), reverse=order == "newest")
+        beyond = qdrant_filters.beyond(places, after, order)
+        ids = [memory_id for _, memory_id in beyond[:limit]]
+        return self._in_order(scope, ids), len(beyond) > limit, len(places)
 
-    def count(self, scope: Scope, filters: Filters) -> int:
+    def count(self, scope: AnyScope, filters: Filters) -> int:
         return self.number_of(self.tables.name(), scope, filters)
 
     def summary(self, scope: Scope, filters: Filters) -> Summary:
@@ -72,30 +72,35 @@ class QdrantStore(PrepareMixin, PlacesMixin, PipelineMixin):
             latest=times[-1] if times else None,
             agents=_tally("agent_id", (row for row in dated if filters.run in (None, row[1].get("run_id")))),
             runs=_tally("run_id", (row for row in dated if filters.agent in (None, row[1].get("agent_id")))),
-            expired=sum(to_item(row).expired for row in keys),
+            expired=sum(_is_expired(row[1]) for row in keys),
         )
 
     def get(self, scope: Scope, memory_id: str) -> Row | None:
         found = self.get_many(Scope(scope.subject), [memory_id])
         return found[0] if found else None
 
-    def get_many(self, scope: Scope, ids: list[str]) -> list[Row]:
+    def get_many(self, scope: AnyScope, ids: list[str]) -> list[Row]:
         return [(record.id, record.payload) for record in self.owned(self.tables.name(), scope, ids)]
 
-    def by_word(self, scope: Scope, words: list[str], filters: Filters, limit: int) -> list[Row]:
+    def by_word(self, scope: AnyScope, words: list[str], filters: Filters, limit: int) -> list[Row]:
         wanted = [word.lower() for word in words]
         rows = self.scroll(self.tables.name(), scope, filters, [*KEYS, "data"])
         matching = [row for row in rows if _contains(row[1].get("data"), wanted)]
         matching.sort(key=position, reverse=True)
         return self._in_order(scope, [str(row[0]) for row in matching[:limit]])
 
-    def _keys(self, scope: Scope, filters: Filters) -> list[Row]:
+    def _keys(self, scope: AnyScope, filters: Filters) -> list[Row]:
         return self.scroll(self.tables.name(), scope, filters, KEYS)
 
-    def _in_order(self, scope: Scope, ids: list[str]) -> list[Row]:
+    def _in_order(self, scope: AnyScope, ids: list[str]) -> list[Row]:
         """These rows whole, in this order; one that was deleted since its key was read is left out."""
         rows = {str(row[0]): row for row in recheck(scope, self.get_many(scope, ids))}
         return [rows[memory_id] for memory_id in ids if memory_id in rows]
+
+
+def _is_expired(payload: dict[str, Any]) -> bool:
+    day = parse_day(payload.get("expiration_date"))
+    return day is not None and day < datetime.now(UTC).date()
 
 
 def _contains(text: Any, words: list[str]) -> bool:

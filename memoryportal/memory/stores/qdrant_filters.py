@@ -5,7 +5,7 @@ from typing import Any
 from qdrant_client import models
 
 from ..rows import parse_time, time_key
-from ..scope import Filters, Order, Scope
+from ..scope import AnyScope, Filters, KnowledgeScope, Order
 from .conditions import instant
 
 KEYS = ["user_id", "agent_id", "run_id", "created_at", "expiration_date"]
@@ -15,13 +15,19 @@ def _equal(key: str, value: str) -> models.FieldCondition:
     return models.FieldCondition(key=key, match=models.MatchValue(value=value))
 
 
-def of(scope: Scope, filters: Filters | None = None) -> models.Filter:
+def _owner(scope: AnyScope) -> Any:
+    """Rows of the scope's person, or without a person where the scope is an assistant's knowledge."""
+    if isinstance(scope, KnowledgeScope):
+        return models.IsEmptyCondition(is_empty=models.PayloadField(key="user_id"))
+    return _equal("user_id", str(scope.subject))
+
+
+def of(scope: AnyScope, filters: Filters | None = None) -> models.Filter:
     """All conditions; every one must hold."""
     filters = filters or Filters()
-    equal = [("user_id", str(scope.subject))]
-    equal += [("agent_id", name) for name in (scope.agent, filters.agent) if name is not None]
+    equal = [("agent_id", name) for name in (scope.agent, filters.agent) if name is not None]
     equal += [("run_id", name) for name in (scope.run, filters.run) if name is not None]
-    must: list[Any] = [_equal(key, value) for key, value in equal]
+    must: list[Any] = [_owner(scope), *(_equal(key, value) for key, value in equal)]
     if filters.since is not None or filters.until is not None:
         since = None if filters.since is None else parse_time(instant(filters.since, end=False))
         until = None if filters.until is None else parse_time(instant(filters.until, end=True))
@@ -29,9 +35,9 @@ def of(scope: Scope, filters: Filters | None = None) -> models.Filter:
     return models.Filter(must=must)
 
 
-def one(scope: Scope, memory_id: str) -> models.Filter:
-    """This row, and only while it is the subject's."""
-    return models.Filter(must=[models.HasIdCondition(has_id=[memory_id]), _equal("user_id", str(scope.subject))])
+def one(scope: AnyScope, memory_id: str) -> models.Filter:
+    """This row, and only while it is the scope's person's."""
+    return models.Filter(must=[models.HasIdCondition(has_id=[memory_id]), _owner(scope)])
 
 
 def within(payload: dict[str, Any], filters: Filters) -> bool:
@@ -57,9 +63,9 @@ def position(row: tuple[Any, dict[str, Any]]) -> tuple[str, str]:
     return utc(time_key(row[1])), str(row[0])
 
 
-def is_beyond(place: tuple[str, str], after: tuple[str, str] | None, order: Order) -> bool:
-    """Whether a place comes after the cursor's."""
+def beyond(places: list[tuple[str, str]], after: tuple[str, str] | None, order: Order) -> list[tuple[str, str]]:
+    """The places that come after the cursor's."""
     if after is None:
-        return True
+        return places
     mark = (utc(after[0]), after[1])
-    return place < mark if order == "newest" else place > mark
+    return [place for place in places if (place < mark if order == "newest" else place > mark)]

@@ -12,7 +12,7 @@ from qdrant_client import models
 
 from ..errors import MemoryChanged, MemoryNotFound, StoreUnavailable
 from ..rows import Row, recheck
-from ..scope import Filters, Scope
+from ..scope import AnyScope, Filters
 from . import qdrant_filters
 from .bound import BoundStore
 from .qdrant_connection import Connection
@@ -32,7 +32,7 @@ class RowsMixin(BoundStore):
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def scroll(
-        self, collection: str, scope: Scope, filters: Filters | None = None, keys: list[str] | None = None
+        self, collection: str, scope: AnyScope, filters: Filters | None = None, keys: list[str] | None = None
     ) -> list[Row]:
         """All (id, payload) of a scope, by id; with only these keys of the payload where `keys` are given."""
         return recheck(
@@ -40,7 +40,7 @@ class RowsMixin(BoundStore):
         )
 
     def _points(
-        self, collection: str, scope: Scope, filters: Filters | None = None, keys: list[str] | None = None
+        self, collection: str, scope: AnyScope, filters: Filters | None = None, keys: list[str] | None = None
     ) -> Iterator[Any]:
         where, offset = qdrant_filters.of(scope, filters), None
         while True:
@@ -56,13 +56,13 @@ class RowsMixin(BoundStore):
             if offset is None:
                 return
 
-    def records(self, collection: str, scope: Scope, limit: int | None) -> list[Any]:
+    def records(self, collection: str, scope: AnyScope, limit: int | None) -> list[Any]:
         """Rows as the client's own records, which mem0 reads."""
         points = list(self._points(collection, scope))
         own = {row[0] for row in recheck(scope, [(point.id, point.payload or {}) for point in points])}
         return [point for point in points if point.id in own][:limit]
 
-    def owned(self, collection: str, scope: Scope, ids: list[str]) -> list[Any]:
+    def owned(self, collection: str, scope: AnyScope, ids: list[str]) -> list[Any]:
         """The client's records of those of these ids that are the scope's; a stranger's is left out silently."""
         found: list[Any] = []
         for start in range(0, len(ids), BATCH):
@@ -71,7 +71,7 @@ class RowsMixin(BoundStore):
         return [record for record in found if scope.owns(record.payload or {})]
 
     def nearest(
-        self, collection: str, scope: Scope, vector: list[float], filters: Filters, limit: int, floor: float
+        self, collection: str, scope: AnyScope, vector: list[float], filters: Filters, limit: int, floor: float
     ) -> list[Any]:
         """The scope's nearest rows by exact distance, best first, with scores of 0..1."""
         points = self.qdrant.call(
@@ -89,7 +89,7 @@ class RowsMixin(BoundStore):
             point.score = min(1.0, max(0.0, float(point.score)))
         return points  # type: ignore[no-any-return]
 
-    def number_of(self, collection: str, scope: Scope, filters: Filters | None = None, through: Any = None) -> int:
+    def number_of(self, collection: str, scope: AnyScope, filters: Filters | None = None, through: Any = None) -> int:
         """How many rows match, counted exactly."""
         where = qdrant_filters.of(scope, filters)
         connection = through or self.qdrant
@@ -102,9 +102,11 @@ class RowsMixin(BoundStore):
         self.qdrant.call("upsert", collection_name=collection, points=points, **_SURE)
 
     def rewrite_row(
-        self, collection: str, scope: Scope, memory_id: str, vector: Any, payload: dict[str, Any] | None
+        self, collection: str, scope: AnyScope, memory_id: str, vector: Any, payload: dict[str, Any] | None
     ) -> None:
-        """Give an existing row another vector, another payload, or both. MemoryChanged when it is gone."""
+        """Give a row of the scope another vector, another payload, or both. MemoryChanged when it is not there."""
+        if not self.owned(collection, scope, [memory_id]):
+            raise MemoryChanged("the memory was deleted meanwhile; nothing was written")
         operations = self._vector_operations(collection, scope, memory_id, vector) if vector is not None else []
         mine = qdrant_filters.one(scope, memory_id)
         if payload is not None:
@@ -120,7 +122,7 @@ class RowsMixin(BoundStore):
         ):
             raise MemoryChanged("the memory was changed or deleted meanwhile; nothing was written")
 
-    def _vector_operations(self, collection: str, scope: Scope, memory_id: str, vector: Any) -> list[Any]:
+    def _vector_operations(self, collection: str, scope: AnyScope, memory_id: str, vector: Any) -> list[Any]:
         point = models.PointVectors(id=memory_id, vector={"": [float(number) for number in vector]})
         operations: list[Any] = [models.UpdateVectorsOperation(update_vectors=models.UpdateVectors(points=[point]))]
         if KEYWORDS in self._sparse(collection):  # it still says which words the old wording had
@@ -139,7 +141,7 @@ class RowsMixin(BoundStore):
     def _sparse_known(self) -> dict[str, frozenset[str]]:
         return {}
 
-    def delete_rows(self, collection: str, scope: Scope, ids: list[str]) -> None:
+    def delete_rows(self, collection: str, scope: AnyScope, ids: list[str]) -> None:
         """Delete rows that were read as the scope's, and look whether they are gone. StoreUnavailable when not."""
         for start in range(0, len(ids), AT_ONCE):
             selector = models.PointIdsList(points=[*ids[start : start + AT_ONCE]])
