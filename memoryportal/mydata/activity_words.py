@@ -86,6 +86,8 @@ def _is_own(event: Event, user: User) -> bool:
 
 
 def _what(event: Event, user: User) -> str:
+    if event.action not in Action.values:  # a newer release wrote it
+        return "Something for which this page has no words yet"
     action, details = Action(event.action), event.details
     if event.role in ROLES and action in _STAFF:
         return _STAFF[action](details)

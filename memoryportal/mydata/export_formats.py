@@ -4,10 +4,7 @@ JSON holds everything, with mem0's own names for the parts of a memory. CSV hold
 spreadsheet programs. The page to be read is in export_page.py.
 """
 
-import csv
 import json
-import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
@@ -16,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
+from memoryportal.base.spreadsheets import BYTE_ORDER_MARK, guard, line_writer
 from memoryportal.memory import Entity, Item, Message, ScopedMemory, Version, bulk
 
 VERSION = 1
@@ -160,30 +158,14 @@ def _iso(value: date | datetime) -> str:
 
 _STORED = ("id", "memory", "agent_id", "run_id", "role", "actor_id", "created_at", "updated_at", "expiration_date")
 COLUMNS = (*_STORED, "expired", "earlier_wordings", "metadata")
-# White space and invisible characters do not keep a spreadsheet program from seeing the formula behind them.
-_FORMULA = ("=", "+", "-", "@", "\N{MINUS SIGN}")
-_LEADING = re.compile(r"^[\s\x00-\x20\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]*")
-
-
-def guard(cell: str) -> str:
-    """The cell, with a leading apostrophe if a spreadsheet program would take it for a formula (CSV injection)."""
-    first = unicodedata.normalize("NFKC", _LEADING.sub("", cell)[:1])
-    return f"'{cell}" if first.startswith(_FORMULA) or cell.startswith(("\t", "\r", "\n", "\0")) else cell
-
-
-class _Echo:
-    """A file for csv.writer that hands back what is written."""
-
-    def write(self, line: str) -> str:
-        return line
 
 
 def write_csv(export: Export) -> Iterator[str]:
     """RFC 4180, every cell quoted, with the mark by which spreadsheet programs know UTF-8."""
-    writer, count = csv.writer(_Echo(), quoting=csv.QUOTE_ALL, lineterminator="\r\n"), 0
-    yield "\ufeff" + str(writer.writerow(COLUMNS))
+    line, count = line_writer(), 0
+    yield BYTE_ORDER_MARK + line(COLUMNS)
     for item, versions in with_histories(export.memory):
-        yield str(writer.writerow(map(guard, _cells(item, versions))))
+        yield line(map(guard, _cells(item, versions)))
         count += 1
     yield f"# complete, {count} memories\r\n"
 

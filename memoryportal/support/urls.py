@@ -1,6 +1,6 @@
 """The staff's pages. Every view has its guard: `staff_path` refuses one without."""
 
-from . import grant_pages, memory_pages, people_pages, request_pages
+from . import auditing, grant_pages, memory_pages, people_pages, request_pages
 from .guard import staff_path
 
 app_name = "support"
@@ -14,4 +14,8 @@ urlpatterns = [
     staff_path("grants/<uuid:grant_id>/search/", memory_pages.search, name="search"),
     staff_path("grants/<uuid:grant_id>/memories/<uuid:memory_id>/delete/", memory_pages.delete, name="delete"),
     staff_path("grants/<uuid:grant_id>/request/", request_pages.hand_over, name="hand_over"),
+    staff_path("audit/", auditing.show, name="audit"),
+    staff_path("audit/grants/<uuid:grant_id>/", auditing.grant, name="audit_grant"),
+    staff_path("audit/verify/", auditing.verify, name="audit_verify"),
+    staff_path("audit/export/", auditing.export, name="audit_export"),
 ]

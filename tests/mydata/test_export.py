@@ -17,11 +17,12 @@ from psycopg.conninfo import make_conninfo
 from memoryportal.accounts.links import link
 from memoryportal.accounts.subjects import mark_connected
 from memoryportal.base.names import SCOPED
+from memoryportal.base.spreadsheets import guard
 from memoryportal.memory import ScopedMemory, StoreUnavailable, SubjectId
 from memoryportal.memory.backdate import Name, Timeline, add_messages, add_names, backdate
 from memoryportal.memory.configuration import configuration
 from memoryportal.mydata.demo_data import load
-from memoryportal.mydata.export_formats import COLUMNS, guard
+from memoryportal.mydata.export_formats import COLUMNS
 from tests.accounts.helpers import prove
 from tests.memory.planted import payload, plant, plant_history, plant_message
 
