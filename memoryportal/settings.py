@@ -8,6 +8,7 @@ import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from memoryportal.accounts.configuration import read_host_link, read_oidc, social_providers
 from memoryportal.base.databases import app_database, read_addresses
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -75,6 +76,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "allauth.usersessions",
     "csp",
     "django_htmx",
@@ -177,7 +179,13 @@ ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False  # all others end with the old passwor
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[MemoryPortal] "
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if PRODUCTION else "http"
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
+# An address proves nothing here: whoever the provider lets in under somebody else's must not get their account.
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+SOCIALACCOUNT_ADAPTER = "memoryportal.accounts.oidc.adapter.SocialAdapter"
+SOCIALACCOUNT_FORMS = {"signup": "memoryportal.accounts.signin_forms.SocialSignup"}
+OIDC = read_oidc(env, PRODUCTION)
+SOCIALACCOUNT_PROVIDERS = social_providers(OIDC)
+HOST_LINK = read_host_link(env)
 MFA_ADAPTER = "memoryportal.accounts.mfa_adapter.MFAAdapter"
 MFA_FORMS = {
     "authenticate": "memoryportal.accounts.signin_forms.Authenticate",

@@ -11,6 +11,7 @@ from memoryportal.base.request_id import request_id
 from memoryportal.memory.scope import SubjectId
 
 from . import letters
+from .configuration import name_of
 from .models import Proof, SubjectLink, SubjectTaken, User
 from .roles import PRIVACY
 from .trail import person
@@ -27,7 +28,7 @@ def make(account: User, subject: SubjectId, *, proof: Proof, by: User | None = N
     try:
         with transaction.atomic():
             link = SubjectLink.objects.create(account=account, subject=subject, proof=proof, by=by, **about)
-            letters.write("link_made", account.email, whose=link.issuer, how=link.get_proof_display())
+            letters.write("link_made", account.email, whose=name_of(link.issuer), how=link.get_proof_display())
             _note(Action.LINK_MADE, link, _actor(link, about.get("approved_by") or by), reason=link.reason)
             return link
     except IntegrityError:
@@ -50,7 +51,7 @@ def remove(link: SubjectLink, by: User | None = None, reason: str = "") -> bool:
     with transaction.atomic():
         gone, _ = SubjectLink.objects.filter(pk=link.pk).delete()
         if gone:
-            letters.write("link_removed", link.account.email, whose=link.issuer)
+            letters.write("link_removed", link.account.email, whose=name_of(link.issuer))
             _note(Action.LINK_REMOVED, link, _actor(link, by), reason=reason)
     return bool(gone)
 
@@ -58,7 +59,7 @@ def remove(link: SubjectLink, by: User | None = None, reason: str = "") -> bool:
 def is_held_by_another(subject: SubjectId, account: User | None) -> bool:
     """Whether the id was issued or is linked to an account that is not this one."""
     holders = User.objects.filter(Q(subject=subject) | Q(subject_links__subject=subject))
-    return holders.exclude(pk=account.pk if account else None).exists()
+    return (holders if account is None else holders.exclude(pk=account.pk)).exists()
 
 
 def refuse(subject: SubjectId | None, actor: Actor, proof: Proof) -> None:

@@ -6,6 +6,7 @@ from allauth.account import forms as account
 from allauth.mfa.base import forms as factors
 from allauth.mfa.totp import forms as totp
 from allauth.mfa.webauthn import forms as passkeys
+from allauth.socialaccount import forms as social
 
 LABELS = {
     "login": "E-mail address",
@@ -40,6 +41,9 @@ class Login(PlainWords, account.LoginForm): ...
 
 
 class Signup(PlainWords, account.SignupForm): ...
+
+
+class SocialSignup(PlainWords, social.SignupForm): ...
 
 
 class AddEmail(PlainWords, account.AddEmailForm): ...

@@ -1,7 +1,7 @@
 """Step-up: acts that cannot be undone ask people to prove again that it is them.
 
 allauth's own check says "recently re-authenticated" of everybody who has no password and no second factor. Here such
-people are told what to do instead.
+people are sent to the provider where they sign in (proofs.py), or told what to do instead.
 """
 
 from collections.abc import Callable
@@ -10,13 +10,20 @@ from typing import Any, overload
 
 from allauth.account import app_settings
 from allauth.account.adapter import get_adapter
-from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY, did_recently_reauthenticate
+from allauth.account.internal.flows.reauthentication import (
+    STATE_SESSION_KEY,
+    did_recently_reauthenticate,
+    get_reauthentication_flows,
+)
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 
+from . import proofs
+from .configuration import the_provider
 from .http import login_url, send_to, with_next
+from .models import User
 from .sessions import seconds_since_sign_in
 
 View = Callable[..., HttpResponseBase]
@@ -52,24 +59,37 @@ def _guarded(view: View, back_to: str) -> View:
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return send_to(request, login_url(_way_back(request, back_to)))
+        action = reverse(back_to) if back_to else request.path
         if not ways(request):
             return no_way(request)
-        if not did_recently_reauthenticate(request):
-            return _ask(request, _way_back(request, back_to))
+        if not _has_proof(request, action):
+            return _ask(request, action, _way_back(request, back_to))
         return view(request, *args, **kwargs)
 
     return guarded
 
 
 def ways(request: HttpRequest) -> list[dict[str, Any]]:
-    """How this person can prove that it is them: allauth's methods, each with `url` and `description`."""
+    """How this person can prove that it is them: allauth's methods, else their provider; with `url`, `description`."""
+    if not isinstance(request.user, User):
+        return []
     methods: list[dict[str, Any]] = get_adapter(request).get_reauthentication_methods(request.user)
+    if not methods and proofs.has_provider(request.user):
+        again = f"Sign in at {the_provider().name} again"
+        return [{"id": "oidc", "description": again, "url": reverse("accounts:prove")}]
     return methods
 
 
 def confirmed(request: HttpRequest) -> bool:
-    """Whether `step_up` would let this person through now. For pages that say beforehand what will be asked."""
-    return bool(ways(request)) and bool(did_recently_reauthenticate(request))
+    """Whether `step_up` would let this person through on this page now. For pages that say beforehand what is asked."""
+    return bool(ways(request)) and _has_proof(request, request.path)
+
+
+def _has_proof(request: HttpRequest, action: str) -> bool:
+    """allauth's answer where it has something to ask for; a provider's proof counts for one action only."""
+    if get_reauthentication_flows(request.user):
+        return bool(did_recently_reauthenticate(request))
+    return proofs.holds(request, action)
 
 
 def no_way(request: HttpRequest) -> HttpResponse:
@@ -77,10 +97,14 @@ def no_way(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/no_step_up.html", status=403)
 
 
-def _ask(request: HttpRequest, path: str) -> HttpResponse:
+def _ask(request: HttpRequest, action: str, path: str) -> HttpResponse:
     # An act that allauth set aside earlier must not be resumed by this re-authentication.
     request.session.pop(STATE_SESSION_KEY, None)
-    return send_to(request, with_next(ways(request)[0]["url"], path))
+    way = ways(request)[0]
+    if way["id"] == "oidc":
+        proofs.ask(request, action, path)
+        return send_to(request, way["url"])
+    return send_to(request, with_next(way["url"], path))
 
 
 def _way_back(request: HttpRequest, back_to: str) -> str:
@@ -98,4 +122,8 @@ def refuse_silent_pass(request: HttpRequest) -> HttpResponse | None:
     if match is None or match.url_name not in _SIGN_IN_PAGES or not request.user.is_authenticated:
         return None
     fresh = seconds_since_sign_in(request) < app_settings.REAUTHENTICATION_TIMEOUT
-    return None if fresh or ways(request) else no_way(request)
+    if fresh or get_reauthentication_flows(request.user):
+        return None
+    if not ways(request):
+        return no_way(request)
+    return None if proofs.holds(request, request.path) else _ask(request, request.path, request.path)

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from memoryportal.memory.scope import SubjectId
 
+from .configuration import name_of
 from .models import SubjectLink, User
 
 PERSON = "person"  # the role of somebody who acts on what is their own
@@ -27,7 +28,10 @@ class UnknownChoice(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class OwnSubject:
-    """A subject of one account. `key` names it in forms, so that no subject is ever read from a form."""
+    """A subject of one account. `key` names it in forms, so that no subject is ever read from a form.
+
+    `issuer` is how people know the system that gave it out.
+    """
 
     key: str
     subject: SubjectId
@@ -39,7 +43,10 @@ def subjects_in_order(user: User) -> list[OwnSubject]:
     """All subjects of an account: linked ones first, oldest link first, then the issued one."""
     links = [
         OwnSubject(
-            str(link["pk"]), SubjectId(link["subject"]), link["issuer"], datetime.fromisoformat(link["created_at"])
+            str(link["pk"]),
+            SubjectId(link["subject"]),
+            name_of(link["issuer"]),
+            datetime.fromisoformat(link["created_at"]),
         )
         for link in _links(user)
     ]

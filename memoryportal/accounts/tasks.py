@@ -1,5 +1,7 @@
 """What the worker does for accounts: letters, changes of address that are due, and housekeeping."""
 
+from datetime import timedelta
+
 from django.core.management import call_command
 from django.utils import timezone
 from procrastinate import RetryStrategy
@@ -31,6 +33,6 @@ def clear_sessions(timestamp: int) -> None:
     call_command("clearsessions", verbosity=0)
     now = timezone.now()
     for kind in (MailedCode, UsedToken):
-        kind.objects.filter(until__lt=now - timezone.timedelta(days=1)).delete()
+        kind.objects.filter(until__lt=now - timedelta(days=1)).delete()
     for asks in (LinkAsk, RoleAsk):
         asks.objects.filter(asked_at__lt=now - ASKS_LAST).delete()

@@ -14,6 +14,7 @@ from memoryportal.audit.actions import Action
 from . import subjects
 from .forms import TimeZoneForm
 from .http import PortalRequest
+from .link_views import can_connect
 from .second_factor import has_second_factor
 from .trail import note_account
 
@@ -38,6 +39,7 @@ def settings(request: PortalRequest) -> HttpResponse:
         "chosen": subjects.chosen(request),
         "subjects": subjects.subjects_in_order(request.user),
         "connected": subjects.is_connected(request.user),
+        "provider": can_connect(),
         "second_factor": has_second_factor(request.user),
         "address": EmailAddress.objects.get_primary_email(request.user) or request.user.email,
     }

@@ -42,6 +42,9 @@ _PREFIXES = (
     "VALKEY_",
     "REDIS_",
     "GRANIAN_",
+    "OIDC_",
+    "SUBJECT_CLAIM",
+    "HOST_LINK_",
 )
 _NAMES = (
     "DATABASE_URL",

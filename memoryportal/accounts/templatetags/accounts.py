@@ -1,4 +1,10 @@
+from typing import Any
+
 from django import template
+from django.urls import reverse
+
+from ..models import User
+from ..subjects import chosen, subjects_in_order
 
 register = template.Library()
 
@@ -24,3 +30,16 @@ def browser(user_agent: str) -> str:
 
 def _first(text: str, words: tuple[tuple[str, str], ...], otherwise: str) -> str:
     return next((name for word, name in words if word in text), otherwise)
+
+
+@register.inclusion_tag("accounts/_shown.html", takes_context=True)
+def shown_subject(context: dict[str, Any]) -> dict[str, Any]:
+    """Which of several ids the person's pages are about. Costs no statement: the account came with its links.
+
+    Not on the staff's pages, which are about somebody else.
+    """
+    request = context.get("request")
+    if request is None or not isinstance(request.user, User) or request.path.startswith("/support/"):
+        return {}
+    several = len(subjects_in_order(request.user)) > 1
+    return {"shown": chosen(request) if several else None, "settings_url": reverse("accounts:settings")}
