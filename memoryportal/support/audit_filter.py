@@ -12,6 +12,7 @@ from django.utils import dateformat, timezone
 from memoryportal.accounts.models import User
 from memoryportal.accounts.subjects import own_subjects
 from memoryportal.audit.actions import Action
+from memoryportal.audit.models import Event
 from memoryportal.audit.pseudonyms import Pseudonym, known_pseudonyms
 from memoryportal.audit.reading import Wanted
 from memoryportal.memory import InvalidSubject, SubjectId
@@ -83,9 +84,10 @@ class FilterForm(forms.Form):
         if not typed:
             return None
         try:
-            return [Pseudonym(typed)]
+            name = Pseudonym(typed)
         except ValueError:
             return known_pseudonyms(_subjects(typed))
+        return [name] if Event.objects.filter(subject=name).exists() else []
 
     def clean_grant(self) -> str:
         typed: str = self.cleaned_data["grant"]
