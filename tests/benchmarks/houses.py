@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -14,7 +13,6 @@ from psycopg.conninfo import make_conninfo
 from memoryportal.base.names import OWNER
 from memoryportal.base.roles import prepare_database
 from memoryportal.memory.configuration import DEFAULT_COLLECTION, OFFLINE_DIMENSIONS
-from memoryportal.memory.embedding import OfflineEmbedder
 from memoryportal.memory.prepare import prepare_store
 
 from .crowd import Row, load
@@ -95,34 +93,6 @@ def plain_store(made: House) -> Any:
     """mem0's own pgvector store with its defaults."""
     from mem0.vector_stores.pgvector import PGVector
 
-    return PGVector(**_plain_config(made), dbname="", user="", password="", host="", port="")
-
-
-def _plain_config(made: House) -> dict[str, Any]:
-    return {
-        "connection_string": made.owner,
-        "collection_name": DEFAULT_COLLECTION,
-        "embedding_model_dims": OFFLINE_DIMENSIONS,
-        "hnsw": True,
-        "diskann": False,
-    }
-
-
-@contextmanager
-def plain_mem0(made: House, folder: Path) -> Iterator[Any]:
-    """mem0's own Memory, unmodified but for the embedder, which is the same offline one that the portal uses."""
-    from mem0 import Memory
-
-    nobody = {"api_key": "none", "openai_base_url": "http://127.0.0.1:9/v1"}
-    memory = Memory.from_config(
-        {
-            "vector_store": {"provider": "pgvector", "config": _plain_config(made)},
-            "llm": {"provider": "openai", "config": nobody},
-            "embedder": {"provider": "openai", "config": nobody},
-            "history_db_path": str(folder / f"history-{made.name}.db"),
-        }
-    )
-    memory.embedding_model = OfflineEmbedder()
-    yield memory
-    memory.close()
-    memory.vector_store.connection_pool.close()
+    reach = {"connection_string": made.owner, "collection_name": DEFAULT_COLLECTION}
+    nobody = dict.fromkeys(("dbname", "user", "password", "host", "port"), "")
+    return PGVector(**reach, **nobody, embedding_model_dims=OFFLINE_DIMENSIONS, diskann=False, hnsw=True)

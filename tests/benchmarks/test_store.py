@@ -16,7 +16,8 @@ from tests.memory.explained import Explained
 
 from .conftest import LARGE, SMALL, Server, portal_on
 from .crowd import OWN, PERSON, Row, load, nearest, of_person
-from .houses import House, fill_portals, house, plain_mem0
+from .houses import House, fill_portals, house
+from .plain import mem0_at
 from .report import Report
 from .sentences import QUESTIONS
 from .timing import Times, in_turn
@@ -61,7 +62,8 @@ def pair(
         portal_house = stack.enter_context(house(server))
         stack.enter_context(portal_on(portal_house))
         fill_portals(portal_house, rows(size))
-        plain = stack.enter_context(plain_mem0(plain_house, tmp_path_factory.mktemp("mem0")))
+        folder = tmp_path_factory.mktemp("mem0")
+        plain = stack.enter_context(mem0_at(plain_house.owner, folder, OfflineEmbedder()))
         yield Pair(size, of_person(rows(size)), portal_house, plain_house, ScopedMemory(SubjectId(PERSON)), plain)
 
 
