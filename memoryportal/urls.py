@@ -11,6 +11,7 @@ urlpatterns = [
     path("settings/", include("memoryportal.accounts.urls")),
     path("", include("memoryportal.mydata.urls")),
     path("support/", include("memoryportal.support.urls")),
+    path(".well-known/memoryportal-keys.json", base.public_keys, name="public_keys"),
     path("healthz", base.healthz, name="healthz"),
     path("readyz", base.readyz, name="readyz"),
 ]

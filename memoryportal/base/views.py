@@ -2,10 +2,11 @@
 
 import sys
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
 from . import errors, readiness
+from .keys import key_ring
 
 
 @require_safe
@@ -20,6 +21,12 @@ def readyz(request: HttpRequest) -> HttpResponse:
     if missing := readiness.failing():
         return HttpResponse(f"not ready: {', '.join(missing)}\n", status=503, content_type="text/plain")
     return HttpResponse("ready\n", content_type="text/plain")
+
+
+@require_safe
+def public_keys(request: HttpRequest) -> JsonResponse:
+    """The keys that receipts and heads of the audit trail are signed with, former ones too (RFC 7517, RFC 8037)."""
+    return JsonResponse({"keys": key_ring().published()})
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
