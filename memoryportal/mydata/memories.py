@@ -80,7 +80,8 @@ def _results(request: PortalRequest, selection: Selection, form: SearchForm) -> 
     except EmbedderUnavailable:
         return context | {"no_embedder": True}, 503
     shown = present.listed(hit.item for hit in hits.hits)
-    return context | {"memories": shown, "results": present.results_sentence(hits)}, 200
+    context |= {"memories": shown, "results": present.results_sentence(hits), "many_words": len(words.split()) > 1}
+    return context, 200
 
 
 def _around(selection: Selection, summary: Summary) -> dict[str, Any]:

@@ -65,7 +65,9 @@
   }
 
   function unanswered(event) {
-    showError(event.detail.requestConfig?.verb === "get" ? UNREACHABLE : UNKNOWN);
+    // A search is a POST only to keep its words out of the address.
+    const reads = event.detail.requestConfig?.verb === "get" || event.target.matches("[role=search]");
+    showError(reads ? UNREACHABLE : UNKNOWN);
   }
 
   document.addEventListener("htmx:responseError", (event) => showError(sentenceIn(event.detail.xhr) || FAILED));
