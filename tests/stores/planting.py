@@ -5,6 +5,7 @@ Both go through mem0's own bound objects, as its pipeline would write them.
 
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from memoryportal.memory import ScopedMemory
@@ -26,6 +27,13 @@ class Planter:
         payload = {"data": text, "entity_type": "PROPER", "linked_memory_ids": memory_ids, **memory.scope.mem0_ids()}
         self._bound(memory).entity_store.insert(vectors=[embedder().embed(text)], payloads=[payload], ids=[entity_id])
         return entity_id
+
+    def memory(self, memory: ScopedMemory, text: str) -> str:
+        """Insert a memory as mem0 does after the language model has thought: long after anybody asked the gate."""
+        memory_id = str(uuid.uuid4())
+        payload = {"data": text, "hash": "", "created_at": datetime.now(UTC).isoformat(), **memory.scope.mem0_ids()}
+        self._bound(memory).vector_store.insert(vectors=[embedder().embed(text)], payloads=[payload], ids=[memory_id])
+        return memory_id
 
     def messages(self, memory: ScopedMemory, *texts: str) -> None:
         """Buffer these messages of the memory's conversation."""

@@ -7,15 +7,11 @@ import pytest
 from memoryportal.memory import (
     BadQuery,
     CountMoved,
-    ErasureRunning,
     Filters,
     MemoryChanged,
     MemoryNotFound,
     MemoryRoomError,
     ScopedMemory,
-    SubjectId,
-    WritesPaused,
-    controls,
 )
 from memoryportal.memory.stores.base import Store
 
@@ -363,74 +359,3 @@ def test_erase_of_one_assistant_leaves_the_others(person: Person, plant: Planter
     assert texts(person("alice").page(order="oldest").items) == ["Three.", "Four."]
     after = snapshot(coach)
     assert (after[0], after[2:]) == (before[0], before[2:])
-
-
-# --- the gate --------------------------------------------------------------------------------------------------------
-
-
-def test_pause_refuses_new_memories_only(alice: ScopedMemory, bob: ScopedMemory, store: Store) -> None:
-    item, other = said(alice, "I like tea.", "I like the sea.")
-    controls.shut(store, alice.subject, "paused")
-    before = snapshot(alice)
-    with pytest.raises(WritesPaused):
-        alice.add("I like cake.")
-    assert snapshot(alice) == before
-    assert alice.update(item.id, "I like coffee.").text == "I like coffee."
-    assert alice.delete(other.id).memories == 1
-    assert said(bob, "I like cake.")[0].text == "I like cake."
-    controls.reopen(store, alice.subject, "paused")
-    assert len(said(alice, "I like cake.")) == 1
-
-
-def test_pause_of_one_assistant_leaves_the_others(person: Person, store: Store) -> None:
-    alice = person("alice")
-    controls.shut(store, alice.subject, "paused", agent="planner")
-    with pytest.raises(WritesPaused):
-        person("alice", agent="planner").add("One.")
-    said(person("alice", agent="coach"), "Two.")
-    assert texts(alice.page().items) == ["Two."]
-    controls.reopen(store, alice.subject, "paused", agent="planner")
-
-
-def test_nothing_is_written_while_erasing(alice: ScopedMemory, store: Store) -> None:
-    item = said(alice, "I like tea.")[0]
-    controls.shut(store, alice.subject, "erasing")
-    before = snapshot(alice)
-    with pytest.raises(ErasureRunning):
-        alice.add("I like cake.")
-    with pytest.raises(ErasureRunning):
-        alice.update(item.id, "I like coffee.")
-    assert snapshot(alice) == before
-    assert alice.erase().memories == 1
-    with pytest.raises(ErasureRunning):
-        alice.add("I like cake.")
-    assert {found.count for found in alice.residue()} == {0}
-
-
-def test_writers_that_began_before_the_gate_was_shut_leave_nothing(alice: ScopedMemory, store: Store) -> None:
-    """An assistant that keeps adding through the portal while its person is erased: nothing of it stays."""
-    stop = threading.Event()
-    refused: list[str] = []
-
-    def chatter() -> None:
-        writer = ScopedMemory(SubjectId(str(alice.subject)), agent="planner")
-        while not stop.is_set():
-            try:
-                writer.add("Yet another thing.")
-            except ErasureRunning as error:
-                refused.append(type(error).__name__)
-
-    threads = [threading.Thread(target=chatter) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    while alice.count() < 4:
-        pass
-    controls.shut(store, alice.subject, "erasing")
-    removed = alice.erase().memories
-    while not refused:
-        pass
-    stop.set()
-    for thread in threads:
-        thread.join()
-    assert removed >= 4
-    assert {found.count for found in alice.residue()} == {0}

@@ -1,0 +1,103 @@
+"""What every store does alike: a shut gate lets nothing new in, and lets the person correct and delete during a pause."""
+
+import threading
+
+import pytest
+
+from memoryportal.memory import ErasureRunning, MemoryRoomError, ScopedMemory, SubjectId, WritesPaused, controls
+from memoryportal.memory.stores.base import Store
+
+from .conftest import Person
+from .planting import Planter
+from .test_contract import said, texts
+from .test_contract_changes import snapshot
+
+
+def test_pause_refuses_new_memories_only(alice: ScopedMemory, bob: ScopedMemory, store: Store) -> None:
+    item, other = said(alice, "I like tea.", "I like the sea.")
+    controls.shut(store, alice.subject, "paused")
+    before = snapshot(alice)
+    with pytest.raises(WritesPaused):
+        alice.add("I like cake.")
+    assert snapshot(alice) == before
+    assert alice.update(item.id, "I like coffee.").text == "I like coffee."
+    assert alice.delete(other.id).memories == 1
+    assert said(bob, "I like cake.")[0].text == "I like cake."
+    controls.reopen(store, alice.subject, "paused")
+    assert len(said(alice, "I like cake.")) == 1
+
+
+def test_pause_of_one_assistant_leaves_the_others(person: Person, store: Store) -> None:
+    alice = person("alice")
+    controls.shut(store, alice.subject, "paused", agent="planner")
+    with pytest.raises(WritesPaused):
+        person("alice", agent="planner").add("One.")
+    said(person("alice", agent="coach"), "Two.")
+    assert texts(alice.page().items) == ["Two."]
+    controls.reopen(store, alice.subject, "paused", agent="planner")
+
+
+def test_nothing_is_written_while_erasing(alice: ScopedMemory, store: Store) -> None:
+    item = said(alice, "I like tea.")[0]
+    controls.shut(store, alice.subject, "erasing")
+    before = snapshot(alice)
+    with pytest.raises(ErasureRunning):
+        alice.add("I like cake.")
+    with pytest.raises(ErasureRunning):
+        alice.update(item.id, "I like coffee.")
+    assert snapshot(alice) == before
+    assert alice.erase().memories == 1
+    with pytest.raises(ErasureRunning):
+        alice.add("I like cake.")
+    assert {found.count for found in alice.residue()} == {0}
+
+
+@pytest.mark.parametrize(("state", "refusal"), [("paused", WritesPaused), ("erasing", ErasureRunning)])
+def test_every_write_of_mem0_itself_asks_the_gate(
+    alice: ScopedMemory, plant: Planter, store: Store, state: controls.State, refusal: type[MemoryRoomError]
+) -> None:
+    if not plant.able:
+        assert (alice.entities(), alice.messages()) == ([], [])
+        return
+    plant.memory(alice, "I know Miriam.")
+    controls.shut(store, alice.subject, state)
+    before = alice.held()
+    for write in (
+        lambda: plant.memory(alice, "I know Tomas."),
+        lambda: plant.name(alice, "Tomas", []),
+        lambda: plant.messages(alice, "I know Tomas."),
+    ):
+        with pytest.raises(refusal):
+            write()
+    assert alice.held() == before
+    controls.reopen(store, alice.subject, state)
+    assert plant.memory(alice, "I know Tomas.") in {item.id for item in alice.page().items}
+
+
+def test_writers_that_began_before_the_gate_was_shut_leave_nothing(alice: ScopedMemory, store: Store) -> None:
+    """An assistant that keeps adding through the portal while its person is erased: nothing of it stays."""
+    stop = threading.Event()
+    refused: list[str] = []
+
+    def chatter() -> None:
+        writer = ScopedMemory(SubjectId(str(alice.subject)), agent="planner")
+        while not stop.is_set():
+            try:
+                writer.add("Yet another thing.")
+            except ErasureRunning as error:
+                refused.append(type(error).__name__)
+
+    threads = [threading.Thread(target=chatter) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    while alice.count() < 4:
+        pass
+    controls.shut(store, alice.subject, "erasing")
+    removed = alice.erase().memories
+    while not refused:
+        pass
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert removed >= 4
+    assert {found.count for found in alice.residue()} == {0}
