@@ -10,12 +10,16 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from memoryportal.accounts.models import User
+from memoryportal.audit.actions import Action
+from memoryportal.audit.models import Event
+from memoryportal.audit.record import Actor, record
 from memoryportal.erasure.models import Erasure
 from memoryportal.memory import ScopedMemory
 
 CANARY = "Only Alice knows the word quillwort-7741."
 # Pages that anybody may open. allauth's own are under accounts/; everything else that is public is named here.
-PUBLIC = {"", "healthz", "readyz"}
+PUBLIC = {"", "healthz", "readyz", ".well-known/memoryportal-keys.json"}
+GRANT = "5b0c2f1e-0000-4000-8000-000000000001"
 VERBS = ("get", "post", "put", "patch", "delete")
 pytestmark = pytest.mark.django_db
 
@@ -31,6 +35,7 @@ def routes(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[st
 
 ROUTES = sorted(set(routes()))
 OURS = [route for route in ROUTES if not route.startswith("accounts/")]
+STAFF = [route for route in OURS if route.startswith("support/")]
 OWNED = [route for route in OURS if "<uuid:" in route]
 
 
@@ -47,7 +52,9 @@ def owned(alice: User, alice_memory: ScopedMemory, bob_memory: ScopedMemory) -> 
     item = alice_memory.add(CANARY, infer=False)[0]
     bob_memory.add("Bob wants a window seat.", infer=False)
     erasure = Erasure.objects.create(account=alice, subject="somebody-erased-long-ago", state="completed")
-    return {"memory_id": item.id, "erasure_id": erasure.pk, "seq": alice_memory.history(item.id)[0].seq, "form": "json"}
+    record(Action.GRANT_ENDED, actor=Actor("1", "support"), subject=alice_memory.subject, grant=GRANT)
+    seq = alice_memory.history(item.id)[0].seq
+    return {"memory_id": item.id, "erasure_id": erasure.pk, "grant_id": GRANT, "seq": seq, "form": "json"}
 
 
 def snapshot(memory: ScopedMemory) -> Any:
@@ -57,7 +64,7 @@ def snapshot(memory: ScopedMemory) -> Any:
 def body_of(response: Any) -> str:
     """The answer's text without what differs between two equal answers: tokens, nonces, the path itself."""
     content = b"".join(response.streaming_content) if response.streaming else response.content
-    text = re.sub(r'(nonce|value|content)="[^"]*"', "", content.decode())
+    text = re.sub(r'(nonce|value|content| aria-current)="[^"]*"', "", content.decode())
     text = re.sub(r"X-CSRFToken[^}]*}", "", text)
     return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "", text)
 
@@ -89,7 +96,7 @@ def test_strangers_get_the_404_of_what_never_was(
     htmx: bool, owned: dict[str, Any], alice_memory: ScopedMemory, bob_client: Client
 ) -> None:
     before = snapshot(alice_memory)
-    never = {**owned, "memory_id": uuid.uuid4(), "erasure_id": uuid.uuid4()}
+    never = {**owned, "memory_id": uuid.uuid4(), "erasure_id": uuid.uuid4(), "grant_id": uuid.uuid4()}
     for route in OWNED:
         for verb in VERBS:
             theirs, nothing = (send(bob_client, verb, path_of(route, ids), htmx) for ids in (owned, never))
@@ -97,6 +104,23 @@ def test_strangers_get_the_404_of_what_never_was(
             assert theirs.status_code in {404, 405}, f"{verb} {route}: {theirs.status_code}"
             assert body_of(theirs) == body_of(nothing), f"{verb} {route}"
     assert snapshot(alice_memory) == before
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["page", "fragment"])
+def test_for_people_without_a_role_there_are_no_staff_pages(
+    htmx: bool, owned: dict[str, Any], alice_client: Client, alice: User
+) -> None:
+    """Superusers, too: who holds a role is a matter of membership."""
+    for is_superuser in (False, True):
+        User.objects.filter(pk=alice.pk).update(is_superuser=is_superuser)
+        nothing = body_of(send(alice_client, "get", "/support/no/such/page/", htmx))
+        before = Event.objects.count()
+        for route in STAFF:
+            for verb in VERBS:
+                response = send(alice_client, verb, path_of(route, owned), htmx)
+                assert response.status_code == 404, f"{verb} {route}"
+                assert body_of(response) == nothing, f"{verb} {route}"
+        assert Event.objects.count() == before, "nor is there anything to record"
 
 
 def test_strangers_never_meet_the_text_anywhere(
@@ -120,11 +144,12 @@ def test_the_person_does_see_it(owned: dict[str, Any], alice_client: Client) -> 
 
 def test_no_get_changes_anything(owned: dict[str, Any], alice_client: Client, alice_memory: ScopedMemory) -> None:
     before = snapshot(alice_memory)
-    erasures = Erasure.objects.count()
+    erasures, events = Erasure.objects.count(), Event.objects.count()
     for route in ROUTES:
         alice_client.get(path_of(route, owned))
     assert snapshot(alice_memory) == before
     assert Erasure.objects.count() == erasures
+    assert Event.objects.count() == events
 
 
 def test_every_answer_is_kept_by_nobody(owned: dict[str, Any], alice_client: Client) -> None:
