@@ -1,4 +1,4 @@
-"""What every store does alike: a shut gate lets nothing new in, and lets the person correct and delete during a pause."""
+"""What every store does alike: a shut gate lets nothing new in; during a pause people still correct and delete."""
 
 import threading
 
