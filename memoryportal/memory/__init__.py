@@ -24,7 +24,8 @@ from .errors import (
     UseRestricted,
     WritesPaused,
 )
-from .scope import Filters, Scope, SubjectId
+from .knowledge import AgentKnowledge
+from .scope import Filters, KnowledgeScope, Scope, SubjectId
 from .scoped import ScopedMemory
 from .types import (
     Entity,
@@ -40,6 +41,7 @@ from .types import (
 )
 
 __all__ = [
+    "AgentKnowledge",
     "BadCursor",
     "BadQuery",
     "CountMoved",
@@ -52,6 +54,7 @@ __all__ = [
     "InferenceFailed",
     "InvalidSubject",
     "Item",
+    "KnowledgeScope",
     "MemoryChanged",
     "MemoryNotFound",
     "MemoryRoomError",

@@ -9,7 +9,6 @@ from .errors import BadCursor
 from .rows import TIME_KEY_LENGTH
 from .scope import Filters, Order
 
-
 MAX_LENGTH = 1000  # far more than ours have; a long one could nest deeper than the JSON parser goes
 
 
@@ -21,7 +20,7 @@ def encode(key: tuple[str, str], filters: Filters, order: Order) -> str:
 
 def decode(cursor: str, filters: Filters, order: Order) -> tuple[str, str]:
     """The (created_at text, id) inside; raises BadCursor for anything that was not issued for these filters."""
-    if len(cursor) > MAX_LENGTH:
+    if not isinstance(cursor, str) or len(cursor) > MAX_LENGTH:
         raise BadCursor("this page link is not one of ours")
     try:
         padded = cursor + "=" * (-len(cursor) % 4)

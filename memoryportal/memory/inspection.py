@@ -84,6 +84,9 @@ class Inspection:
                 yield Finding("missing", f"{name}.{column}: ANALYZE copies its texts into the statistics")
 
     def _indexes(self) -> Iterator[Finding]:
+        if not self._oid(view := self.tables.name("knowledge")):
+            sentence = f"the view {view} does not exist: what assistants know by themselves cannot be read"
+            yield Finding("missing", sentence)
         if not self._oid(f"{self.tables.name()}_owner_idx"):
             yield Finding("missing", "the owner index does not exist: lists read the whole table")
         approximate = self._value(

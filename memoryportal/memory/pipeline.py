@@ -24,9 +24,8 @@ from mem0.utils.factory import LlmFactory
 from .configuration import Configuration, configuration
 from .embedding import Prepared, embedder
 from .errors import ScopeViolation
-from .history import SubjectHistory
 from .pool import Cursor, store_errors, transaction
-from .scope import Filters, Scope
+from .scope import AnyScope, Filters
 
 if TYPE_CHECKING:
     from .stores.bound import BoundStore
@@ -40,7 +39,7 @@ logging.getLogger("mem0").setLevel(logging.CRITICAL)
 class Unit:
     """One transaction that several of mem0's calls share, or none. Savepoints keep mem0's swallowed errors local."""
 
-    def __init__(self, dsn: str, scope: Scope) -> None:
+    def __init__(self, dsn: str, scope: AnyScope) -> None:
         self.dsn, self.scope = dsn, scope
         self.cursor: Cursor | None = None
         self.wrote = False  # whether something was committed that no later failure takes back
@@ -49,7 +48,7 @@ class Unit:
     @contextmanager
     def open(self) -> Iterator[Cursor]:
         if self.cursor is None:
-            with transaction(self.dsn, str(self.scope.subject)) as cursor:
+            with transaction(self.dsn, *self.scope.walls) as cursor:
                 yield cursor
                 wrote = cursor.wrote
             self.wrote = self.wrote or wrote
@@ -60,7 +59,7 @@ class Unit:
     @contextmanager
     def shared(self) -> Iterator[Cursor]:
         """Everything until the end of this block is one transaction: all of it happens, or nothing."""
-        with transaction(self.dsn, str(self.scope.subject)) as cursor:
+        with transaction(self.dsn, *self.scope.walls) as cursor:
             self.cursor, self._last = cursor, []
             try:
                 yield cursor
@@ -84,15 +83,15 @@ class Unit:
 class Tied:
     """What every vector store that mem0 is handed has in common: one scope, and no way out of it."""
 
-    scope: Scope
+    scope: AnyScope
 
     def refuse_other_scope(self, filters: dict[str, Any] | None) -> None:
         """mem0 passes our own ids back to us; anything else in there is somebody's attempt to widen them."""
-        given = dict(filters or {})
-        if given != {key: value for key, value in self.scope.mem0_ids().items() if key in given}:
+        given, own = dict(filters or {}), self.scope.mem0_ids()
+        if given != {key: value for key, value in own.items() if key in given}:
             raise ScopeViolation("a filter that the scope did not build reached the store")
-        if given.get("user_id") != str(self.scope.subject):
-            raise ScopeViolation("a call without the scope's subject reached the store")
+        if next(iter(own)) not in given:  # whose it is: the person, or the assistant where there is none
+            raise ScopeViolation("a call without the scope's owner reached the store")
 
     def refuse_foreign_rows(self, payloads: list[dict[str, Any]]) -> None:
         if not all(self.scope.owns(payload) for payload in payloads):
@@ -121,7 +120,7 @@ class Pipeline(Memory):
         self.custom_instructions = self.config.custom_instructions
 
     def bind(
-        self, store: "BoundStore", scope: Scope, filters: Filters | None = None, floor: float = -1.0
+        self, store: "BoundStore", scope: AnyScope, filters: Filters | None = None, floor: float = -1.0
     ) -> "Pipeline":
         """A copy that reads and writes for `scope` only, on `store`. 7 µs: everything heavy is shared."""
         bound = copy.copy(self)
@@ -129,7 +128,7 @@ class Pipeline(Memory):
         bound.embedding_model = embedder()
         bound.vector_store = store.bound("", bound.unit, filters or Filters(), floor)
         bound._entity_store = store.bound("entities", bound.unit, Filters(), 0.0)
-        bound.db = SubjectHistory(store.tables, scope, bound.unit.open, beside=store.beside)
+        bound.db = store.kept(scope, bound.unit)
         return bound
 
     def prepared(self, texts: list[str], action: Any) -> "Pipeline":

@@ -24,6 +24,10 @@ from .stores.conditions import CREATED
 
 SQL = Path(__file__).parent / "sql"
 OURS = "created by MemoryPortal"  # a comment on tables that no plain mem0 made
+KNOWLEDGE_KEY = sql.SQL("((payload->>'agent_id')) WHERE payload->>'user_id' IS NULL")
+KNOWN_BY = sql.SQL(
+    "payload->>'user_id' IS NULL AND payload->>'agent_id' = NULLIF(current_setting('memoryportal.knowledge', true), '')"
+)
 _ONE_AT_A_TIME = (LOCK_SPACE, -1)
 POLL_SECONDS = 0.1
 # (table suffix, how the gate finds the subject, whether a pause refuses inserts)
@@ -66,6 +70,8 @@ class Preparation:
                 self._times()
             self._gate()
             self._row_security()
+            if self.beside:
+                self._knowledge()
         return self.done
 
     def execute(self, statement: str | sql.SQL | sql.Composed, params: Any = None) -> psycopg.Cursor[Any]:
@@ -96,8 +102,9 @@ class Preparation:
     def _template(self, name: str) -> sql.Composed:
         values: dict[str, sql.Composable] = {
             suffix or "memories": self.tables.identifier(suffix)
-            for suffix in ("", "entities", "history", "messages", "gate")
+            for suffix in ("", "entities", "history", "messages", "gate", "knowledge")
         }
+        values["known_by"] = KNOWN_BY
         values["gate_check"] = self.tables.identifier("gate_check")
         values["dimensions"] = sql.Literal(self.configured.dimensions)
         values["lock_space"] = sql.Literal(LOCK_SPACE)
@@ -164,6 +171,7 @@ class Preparation:
         key = sql.SQL("((payload->>'user_id'), {} DESC, id DESC)").format(CREATED)
         if self.beside:
             self._index(self.tables.name(), f"{self.tables.name()}_owner_idx", key)
+            self._index(self.tables.name(), f"{self.tables.name()}_knowledge_idx", KNOWLEDGE_KEY)
             self._index(self.tables.name("entities"), f"{self.tables.name('entities')}_owner_idx", owner)
         self._index(
             self.tables.name("history"),
@@ -269,9 +277,37 @@ class Preparation:
             sql.SQL("CREATE POLICY memoryportal_subject ON {} USING ({}) WITH CHECK ({})").format(table, mine, mine)
         )
 
+    def _knowledge(self) -> None:
+        """The portal's one way to rows without a person: a view, which reads as its owner."""
+        view, role = self.tables.identifier("knowledge"), sql.Identifier(self.configured.scoped_role)
+        if not self._exists(self.tables.name("knowledge")):
+            self.done.append(f"created the view {self.tables.name('knowledge')}")
+        with self.connection.transaction():
+            self.execute(self._template("knowledge.sql"))
+            self._knowledge_policy()
+            self.execute(sql.SQL("REVOKE ALL ON {} FROM PUBLIC").format(view))
+            self.execute(sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO {}").format(view, role))
+            if self._has_app():
+                self.execute(sql.SQL("REVOKE ALL ON {} FROM memoryportal_app").format(view))
+
+    def _knowledge_policy(self) -> None:
+        """FORCE binds the view's owner too. The portal's login keeps the one equality of the other policy."""
+        owner, forced = self.execute(
+            "SELECT (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = %s::regclass), relforcerowsecurity "
+            "FROM pg_class WHERE oid = %s::regclass",
+            [self.tables.identifier(suffix).as_string(self.connection) for suffix in ("knowledge", "")],
+        ).fetchone()  # type: ignore[misc]
+        self.execute(sql.SQL("DROP POLICY IF EXISTS memoryportal_knowledge ON {}").format(self.tables.memories))
+        if forced:
+            statement = sql.SQL("CREATE POLICY memoryportal_knowledge ON {} TO {} USING ({})")
+            self.execute(statement.format(self.tables.memories, sql.Identifier(owner), KNOWN_BY))
+
+    def _has_app(self) -> bool:
+        return self.execute("SELECT 1 FROM pg_roles WHERE rolname = 'memoryportal_app'").fetchone() is not None
+
     def _revoke_app(self) -> None:
         """Django's own login has no business in the memory tables, whatever its default privileges say."""
-        if self.execute("SELECT 1 FROM pg_roles WHERE rolname = 'memoryportal_app'").fetchone():
+        if self._has_app():
             for suffix in self.suffixes:
                 self.execute(sql.SQL("REVOKE ALL ON {} FROM memoryportal_app").format(self.tables.identifier(suffix)))
 

@@ -7,13 +7,25 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Any
 
-from .scope import Scope
+from .scope import AnyScope
 from .types import Item
 
 logger = logging.getLogger(__name__)
 
 CORE_KEYS = frozenset(
-    ["user_id", "agent_id", "run_id", "actor_id", "role", "data", "hash", "created_at", "updated_at", "expiration_date", "text_lemmatized"]
+    [
+        "user_id",
+        "agent_id",
+        "run_id",
+        "actor_id",
+        "role",
+        "data",
+        "hash",
+        "created_at",
+        "updated_at",
+        "expiration_date",
+        "text_lemmatized",
+    ]
 )
 TIME_KEY_LENGTH = 64
 Row = tuple[Any, dict[str, Any]]
@@ -26,7 +38,7 @@ class ForeignRows:
         self._lock = threading.Lock()
         self.count = 0
 
-    def report(self, scope: Scope, memory_id: object) -> None:
+    def report(self, scope: AnyScope, memory_id: object) -> None:
         with self._lock:
             self.count += 1
         # Ids only: never the text, and the stranger's subject neither.
@@ -36,7 +48,7 @@ class ForeignRows:
 FOREIGN_ROWS = ForeignRows()
 
 
-def recheck(scope: Scope, rows: Iterable[Row]) -> list[Row]:
+def recheck(scope: AnyScope, rows: Iterable[Row]) -> list[Row]:
     """The rows that really belong to `scope`; a stranger's row is dropped, counted and reported."""
     kept = []
     for row in rows:
@@ -59,9 +71,9 @@ def parse_time(value: object) -> datetime | None:
         return None
     try:
         parsed = datetime.fromisoformat(value)
-    except ValueError:
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):  # an offset may lead before the first year, or behind the last
         return None
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def parse_day(value: object) -> date | None:

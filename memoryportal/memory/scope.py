@@ -83,7 +83,46 @@ class Scope:
         ids = {"user_id": str(self.subject), "agent_id": self.agent, "run_id": self.run}
         return {key: value for key, value in ids.items() if value is not None}
 
+    @property
+    def walls(self) -> tuple[str, str]:
+        """What row-level security is told: (subject, assistant whose own knowledge it is). One of them is empty."""
+        return str(self.subject), ""
 
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeScope:
+    """What one assistant knows by itself, perhaps within one conversation: rows with its name and without a person.
+
+    Not a Scope: it has no subject, so nothing that is about a person takes it.
+    """
+
+    agent: str
+    run: str | None = None
+
+    def __post_init__(self) -> None:
+        check_id(self.agent, "agent")
+        if self.run is not None:
+            check_id(self.run, "run")
+
+    def owns(self, payload: dict[str, object]) -> bool:
+        """Whether a stored row belongs to this scope. A row that names any person never does."""
+        return (
+            payload.get("user_id") is None
+            and payload.get("agent_id") == self.agent
+            and (self.run is None or payload.get("run_id") == self.run)
+        )
+
+    def mem0_ids(self) -> dict[str, str]:
+        """The entity parameters that mem0's calls take: agent_id, run_id."""
+        return {"agent_id": self.agent, **({} if self.run is None else {"run_id": self.run})}
+
+    @property
+    def walls(self) -> tuple[str, str]:
+        """As a Scope's: (no subject, the assistant)."""
+        return "", self.agent
+
+
+AnyScope = Scope | KnowledgeScope
 Order = Literal["newest", "oldest"]
 
 
@@ -105,6 +144,8 @@ class Filters:
                 check_id(getattr(self, name), name)
         for name in ("since", "until"):
             value = getattr(self, name)
+            if value is not None and not isinstance(value, date):
+                raise BadQuery(f"{name} must be a day or a time, not {type(value).__name__}")
             if isinstance(value, datetime) and value.tzinfo is None:
                 raise BadQuery(f"{name} needs a time zone")
 

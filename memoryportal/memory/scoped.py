@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from typing import Any, Literal
-from uuid import UUID
 
-from . import cursors
+from . import arguments, cursors
+from .arguments import MAX_LIMIT
 from .checks import check_expires, check_messages, check_metadata, check_query, check_text
-from .configuration import configuration
 from .embedding import relevance_floor
 from .errors import BadQuery, MemoryChanged, MemoryNotFound, NotConfirmed, StoreUnavailable
 from .rows import Row, recheck, time_key, to_item
@@ -26,8 +25,6 @@ from .types import (
     Summary,
     Version,
 )
-
-MAX_LIMIT = 500
 
 
 class ScopedMemory:
@@ -53,20 +50,20 @@ class ScopedMemory:
         self, filters: Filters | None = None, after: str | None = None, limit: int = 25, order: Order = "newest"
     ) -> Page:
         """One page with the true total. BadCursor for an `after` that was issued for other filters."""
-        filters = filters or Filters()
+        filters, order = arguments.filters_given(filters), arguments.order_given(order)
         position = cursors.decode(after, filters, order) if after else None
-        found, more, total = current_store().page(self.scope, filters, position, _limit(limit), order)
+        found, more, total = current_store().page(self.scope, filters, position, arguments.limit_given(limit), order)
         last = found[-1] if found else None
         following = cursors.encode(_key(last), filters, order) if more and last else None
         return Page([to_item(row) for row in recheck(self.scope, found)], following, total)
 
     def summary(self, filters: Filters | None = None) -> Summary:
         """How many, since when, from which assistants and conversations."""
-        return current_store().summary(self.scope, filters or Filters())
+        return current_store().summary(self.scope, arguments.filters_given(filters))
 
     def count(self, filters: Filters | None = None) -> int:
         """How many memories match."""
-        return current_store().count(self.scope, filters or Filters())
+        return current_store().count(self.scope, arguments.filters_given(filters))
 
     def search(
         self,
@@ -76,8 +73,8 @@ class ScopedMemory:
         limit: int = 25,
     ) -> Hits:
         """Results, best first; expired memories are found too. BadQuery for words that cannot be searched."""
-        words, limit, filters = check_query(words), _limit(limit), filters or Filters()
-        if by == "word":
+        words, limit, filters = check_query(words), arguments.limit_given(limit), arguments.filters_given(filters)
+        if arguments.is_by_word(by):
             rows = current_store().by_word(self.scope, words.split(), filters, limit + 1)
             hits = [Hit(to_item(row), None) for row in recheck(self.scope, rows)]
         else:
@@ -87,14 +84,14 @@ class ScopedMemory:
 
     def get(self, memory_id: str) -> Item:
         """One memory of this scope."""
-        row = current_store().get(self.scope, _uuid(memory_id))
+        row = current_store().get(self.scope, arguments.id_given(memory_id))
         if row is None or not self.scope.owns(row[1] or {}):
             raise MemoryNotFound("no such memory")
         return to_item(row)
 
     def get_many(self, memory_ids: list[str]) -> list[Item]:
         """These memories in the order asked for; MemoryNotFound when one of them is not in this scope."""
-        ids = [_uuid(memory_id) for memory_id in memory_ids]
+        ids = arguments.ids_given(memory_ids)
         rows = recheck(self.scope, current_store().get_many(self.scope, ids))
         found = {str(row[0]): to_item(row) for row in rows}
         if not found.keys() >= set(ids):
@@ -107,15 +104,15 @@ class ScopedMemory:
 
     def entities(self, limit: int = 200) -> list[Entity]:
         """Names of people, places and things that were noted, in alphabetical order."""
-        return current_store().entities(self.scope, _limit(limit))
+        return current_store().entities(self.scope, arguments.limit_given(limit))
 
     def messages(self, limit: int = 200) -> list[Message]:
         """Raw messages kept as context for the next extraction, oldest first."""
-        return current_store().messages(self.scope, _limit(limit))
+        return current_store().messages(self.scope, arguments.limit_given(limit))
 
     def past(self, limit: int = 200) -> list[Version]:
         """History that outlived its memory (written by a plain mem0), newest first."""
-        return current_store().past(self.scope, _limit(limit))
+        return current_store().past(self.scope, arguments.limit_given(limit))
 
     def held(self) -> dict[str, int]:
         """How many rows each place holds: memories, entities, history, messages."""
@@ -146,12 +143,10 @@ class ScopedMemory:
         Raises BadQuery, EmbedderUnavailable, WritesPaused, ErasureRunning. Without `infer` all messages or none.
         """
         checked, extra, expires = check_messages(messages), check_metadata(metadata), check_expires(expires)
-        infer = configuration().llm is not None if infer is None else infer
-        if infer and configuration().llm is None:
-            raise BadQuery("no language model is configured, so nothing can be inferred")
+        infer = arguments.infer_given(infer)
         current_store().admit(self.scope)
         added = current_store().add(self.scope, checked, infer, extra, expires)
-        with _changed():
+        with changed():
             return self.get_many(added) if added else []
 
     def update(self, memory_id: str, text: str, expected: str | None = None) -> Item:
@@ -159,13 +154,13 @@ class ScopedMemory:
 
         Raises BadQuery for an empty or too long text, MemoryChanged when the memory is not what was shown any more.
         """
-        text, before = check_text(text), self.get(memory_id)
+        text, expected, before = check_text(text), arguments.version_given(expected), self.get(memory_id)
         if expected is not None and before.version != expected:
             raise MemoryChanged("the memory was changed meanwhile; nothing was written")
         if text == before.text:
             return before
         current_store().correct(self.scope, before.id, text, before.version)
-        with _changed():
+        with changed():
             return self.get(before.id)
 
     def purge_version(self, memory_id: str, seq: int) -> None:
@@ -174,7 +169,7 @@ class ScopedMemory:
         `seq` 0 is the wording before the first change that was noted: a memory that was stored before its history was
         kept has no entry of its own for it.
         """
-        current = self.get(memory_id)
+        current, seq = self.get(memory_id), arguments.number_given(seq, "The number of a wording")
         versions = {version.seq: version for version in self.history(current.id)}
         first = min(versions, default=0)
         if (seq or first) not in versions or (seq == 0 and versions[first].old is None):
@@ -188,11 +183,14 @@ class ScopedMemory:
 
     def delete_many(self, memory_ids: list[str]) -> Removed:
         """Delete these memories in every place, all or nothing."""
-        return current_store().delete(self.scope, [_uuid(memory_id) for memory_id in memory_ids])
+        return current_store().delete(self.scope, arguments.ids_given(memory_ids))
 
     def delete_matching(self, filters: Filters, expected: int) -> Removed:
         """Delete all that match in every place; CountMoved when they are not exactly `expected` any more."""
-        return current_store().delete_matching(self.scope, filters, expected)
+        if filters is None:
+            raise BadQuery("Say which memories: Filters() means all of them.")
+        expected = arguments.number_given(expected, "The number of memories")
+        return current_store().delete_matching(self.scope, arguments.filters_given(filters), expected)
 
     def erase(self) -> Removed:
         """Delete everything of this scope in every place."""
@@ -204,23 +202,12 @@ class ScopedMemory:
 
 
 @contextmanager
-def _changed() -> Iterator[None]:
+def changed() -> Iterator[None]:
     """For what comes after a change: a store that is lost now has made it, so nobody may be told that it has not."""
     try:
         yield
     except StoreUnavailable as error:
         raise NotConfirmed(f"the change was made, and could not be read again: {error}") from None
-
-
-def _uuid(memory_id: object) -> str:
-    try:
-        return str(UUID(str(memory_id)))
-    except ValueError:
-        raise MemoryNotFound("no such memory") from None
-
-
-def _limit(limit: int) -> int:
-    return max(1, min(int(limit), MAX_LIMIT))
 
 
 def _key(row: Row) -> tuple[str, str]:

@@ -24,6 +24,7 @@ INNER = {
     "pipeline": set(),
     "history": set(),
     "scoped": set(),
+    "knowledge": set(),
     "prepare": set(),
     "rename": set(),
     "scrub": set(),
@@ -90,6 +91,14 @@ def _importers(module: str) -> set[str]:
 def test_memories_are_opened_at_the_doors_only(name: str) -> None:
     elsewhere = {path: lines for path, tree in _modules() if not _is_door(path) and (lines := _uses(tree, name))}
     assert elsewhere == {}
+
+
+@pytest.mark.parametrize("name", ["AgentKnowledge", "KnowledgeScope", "knowledge_of"])
+def test_what_assistants_know_has_no_door_to_people(name: str) -> None:
+    """The library and the agents' gateway use it; pages, staff and erasures do not list, change or erase it."""
+    allowed = ("memoryportal/memory/", "memoryportal/agent/")
+    users = {path for path, tree in _modules() if not path.startswith(allowed) and _uses(tree, name)}
+    assert users == set()
 
 
 def test_every_door_is_used() -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 from ..embedding import embedder
 from ..errors import InferenceFailed, MemoryRoomError, NotConfirmed, StoreUnavailable
+from ..history import SubjectHistory
 from ..rows import Row, recheck
-from ..scope import Filters, Scope
+from ..scope import AnyScope, Filters
 from .side import SideTables
 
 _loading = threading.Lock()
@@ -25,14 +26,18 @@ class BoundStore(SideTables):
         """mem0's vector store for the collection (suffix "") or its noted names ("entities"), tied to `unit.scope`."""
         raise TypeError("a store binds its own collections")
 
-    def pipeline(self, scope: Scope, filters: Filters | None = None, floor: float = NO_FLOOR) -> Any:
+    def kept(self, scope: Any, unit: Any) -> Any:
+        """mem0's `db`: where history and recent messages of this scope are kept."""
+        return SubjectHistory(self.tables, scope, unit.open, beside=self.beside)
+
+    def pipeline(self, scope: AnyScope, filters: Filters | None = None, floor: float = NO_FLOOR) -> Any:
         """mem0's Memory for this scope. mem0 is imported here and not before: browsing and erasing never need it."""
         embedder()  # a broken embedder is named before mem0 is even imported
         with _loading:
             from ..pipeline import pipeline
         return pipeline().bind(self, scope, filters, floor)
 
-    def infer(self, scope: Scope, bound: Any, messages: list[dict[str, str]], values: dict[str, Any]) -> Any:
+    def infer(self, scope: AnyScope, bound: Any, messages: list[dict[str, str]], values: dict[str, Any]) -> Any:
         """mem0's add with a language model, its failures named. Raises InferenceFailed, or why the gate is shut."""
         try:
             return bound.add(messages, infer=True, **values)
@@ -49,7 +54,7 @@ class BoundStore(SideTables):
         raise InferenceFailed(f"nothing could be remembered with the language model ({failed})")
 
     def by_meaning(
-        self, scope: Scope, words: str, filters: Filters, limit: int, floor: float
+        self, scope: AnyScope, words: str, filters: Filters, limit: int, floor: float
     ) -> list[tuple[Row, float]]:
         found = self.pipeline(scope, filters, floor).search(
             words, top_k=limit, filters=scope.mem0_ids(), threshold=0.0, show_expired=True

@@ -7,7 +7,7 @@ from typing import Any
 from psycopg import sql
 
 from ..rows import TIME_KEY_LENGTH
-from ..scope import Filters, Scope
+from ..scope import AnyScope, Filters, KnowledgeScope
 
 # rows.time_key in SQL: what is no text counts as missing, and what is longer than any time is cut.
 CREATED = sql.SQL(
@@ -40,9 +40,16 @@ def instant(value: date | datetime, *, end: bool) -> str:
     return value.astimezone(UTC).isoformat()
 
 
-def of_scope(scope: Scope) -> Conditions:
+def of_owner(scope: AnyScope) -> Conditions:
+    """Rows of the scope's person, or of no person where the scope is an assistant's knowledge."""
+    if isinstance(scope, KnowledgeScope):
+        return Conditions().add("payload->>'user_id' IS NULL")
+    return Conditions().add("payload->>'user_id' = %s", str(scope.subject))
+
+
+def of_scope(scope: AnyScope) -> Conditions:
     """Rows of this scope in a table with mem0's payload."""
-    found = Conditions().add("payload->>'user_id' = %s", str(scope.subject))
+    found = of_owner(scope)
     if scope.agent is not None:
         found.add("payload->>'agent_id' = %s", scope.agent)
     if scope.run is not None:
@@ -72,7 +79,7 @@ def of_names(filters: Filters) -> Conditions:
     return found
 
 
-def of(scope: Scope, filters: Filters) -> Conditions:
+def of(scope: AnyScope, filters: Filters) -> Conditions:
     """All conditions of a scope and its filters."""
     whole = of_scope(scope)
     for more in (of_names(filters), of_dates(filters)):

@@ -12,7 +12,7 @@ from ..controls import LOCK_SPACE
 from ..errors import ErasureRunning, WritesPaused
 from ..names import Tables
 from ..pool import Cursor
-from ..scope import Scope
+from ..scope import AnyScope, KnowledgeScope, Scope
 
 WRITERS = LOCK_SPACE + 1
 
@@ -25,8 +25,10 @@ def alone(cursor: Cursor, scope: Scope) -> None:
     cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (WRITERS, str(scope.subject)))
 
 
-def enter(cursor: Cursor, tables: Tables, scope: Scope, *, adding: bool) -> None:
+def enter(cursor: Cursor, tables: Tables, scope: AnyScope, *, adding: bool) -> None:
     """Admit a write, until the transaction ends. Raises ErasureRunning, and for something new WritesPaused."""
+    if isinstance(scope, KnowledgeScope):
+        return  # nobody's: there is nobody who could have shut the gate
     subject = str(scope.subject)
     cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, hashtext(%s) & 1023)", (LOCK_SPACE, subject))
     statement = sql.SQL("SELECT state FROM {} WHERE subject = %s AND (state = 'erasing' OR agent IN ('', %s))")

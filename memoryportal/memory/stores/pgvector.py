@@ -12,7 +12,7 @@ from psycopg import sql
 from ..names import Tables
 from ..pool import Cursor
 from ..rows import Row, parse_time
-from ..scope import Filters, Order, Scope
+from ..scope import AnyScope, Filters, Order, Scope
 from ..types import Summary
 from . import conditions
 from .base import Abilities
@@ -34,7 +34,7 @@ class PgvectorStore(PlacesMixin, PipelineMixin):
         self.tables = Tables(collection)
 
     def page(
-        self, scope: Scope, filters: Filters, after: tuple[str, str] | None, limit: int, order: Order
+        self, scope: AnyScope, filters: Filters, after: tuple[str, str] | None, limit: int, order: Order
     ) -> tuple[list[Row], bool, int]:
         where = conditions.of(scope, filters)
         direction, beyond = _DIRECTION[order]
@@ -52,7 +52,7 @@ class PgvectorStore(PlacesMixin, PipelineMixin):
         found = [(row[0], row[1]) for row in rows if row[0] is not None]
         return found[:limit], len(found) > limit, int(rows[0][2])
 
-    def count(self, scope: Scope, filters: Filters) -> int:
+    def count(self, scope: AnyScope, filters: Filters) -> int:
         where = conditions.of(scope, filters)
         statement = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(self.tables.memories, where.sql)
         with self.open(scope) as cursor:
@@ -90,13 +90,13 @@ class PgvectorStore(PlacesMixin, PipelineMixin):
             row = cursor.execute(statement.format(self.tables.memories), (memory_id, str(scope.subject))).fetchone()
         return (row[0], row[1]) if row else None
 
-    def get_many(self, scope: Scope, ids: list[str]) -> list[Row]:
+    def get_many(self, scope: AnyScope, ids: list[str]) -> list[Row]:
         where = conditions.of_scope(scope).add("id = ANY(%s::uuid[])", ids)
         statement = sql.SQL("SELECT id, payload FROM {} WHERE {}").format(self.tables.memories, where.sql)
         with self.open(scope) as cursor:
             return cursor.execute(statement, where.params).fetchall()
 
-    def by_word(self, scope: Scope, words: list[str], filters: Filters, limit: int) -> list[Row]:
+    def by_word(self, scope: AnyScope, words: list[str], filters: Filters, limit: int) -> list[Row]:
         where = conditions.of(scope, filters)
         for word in words:
             where.add("payload->>'data' ILIKE %s", conditions.like(word))
@@ -116,7 +116,7 @@ class PgvectorStore(PlacesMixin, PipelineMixin):
 def search_exactly(
     cursor: Cursor,
     table: sql.Identifier,
-    scope: Scope,
+    scope: AnyScope,
     vector: list[float],
     filters: Filters,
     limit: int,
@@ -135,7 +135,7 @@ def search_exactly(
 
 
 def rank_by_words(
-    cursor: Cursor, table: sql.Identifier, scope: Scope, query: str, limit: int
+    cursor: Cursor, table: sql.Identifier, scope: AnyScope, query: str, limit: int
 ) -> list[tuple[Any, dict[str, Any], float]]:
     """(id, payload, rank) of the scope's rows that hold every word of `query`: what mem0's keyword_search returns.
 

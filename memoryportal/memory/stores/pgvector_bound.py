@@ -13,6 +13,7 @@ from ..pipeline import Tied, Unit
 from ..pool import Cursor
 from ..rows import recheck
 from ..scope import Filters
+from . import conditions
 from .pgvector import rank_by_words, search_exactly
 
 
@@ -67,29 +68,32 @@ class BoundTable(Tied, PGVector):
 
     def get(self, vector_id: str) -> Any:
         locking = sql.SQL("FOR UPDATE" if self.unit.cursor is not None else "")
-        statement = sql.SQL("SELECT id, payload FROM {} WHERE id = %s::uuid AND payload->>'user_id' = %s {}")
+        mine = conditions.of_owner(self.scope)
+        statement = sql.SQL("SELECT id, payload FROM {} WHERE id = %s::uuid AND {} {}")
         with self._get_cursor() as cursor:
-            row = cursor.execute(statement.format(self.table, locking), (vector_id, str(self.scope.subject))).fetchone()
+            row = cursor.execute(statement.format(self.table, mine.sql, locking), (vector_id, *mine.params)).fetchone()
         found = recheck(self.scope, [row] if row else [])
         return OutputData(id=str(found[0][0]), score=None, payload=found[0][1]) if found else None
 
     def update(self, vector_id: str, vector: Any = None, payload: dict[str, Any] | None = None) -> None:
         if payload is not None and not self.scope.owns(payload):
             raise ScopeViolation("a row was about to change its owner")
+        mine = conditions.of_owner(self.scope)
         statement = sql.SQL(
             "UPDATE {} SET vector = COALESCE(%s::vector, vector), payload = COALESCE(%s::jsonb, payload) "
-            "WHERE id = %s::uuid AND payload->>'user_id' = %s"
-        ).format(self.table)
+            "WHERE id = %s::uuid AND {}"
+        ).format(self.table, mine.sql)
         values = (_vector(vector), None if payload is None else json.dumps(payload), vector_id)
         with self._get_cursor(commit=True) as cursor:
             # mem0 takes 0 changed rows for success, and notes a correction that never happened.
-            if cursor.execute(statement, (*values, str(self.scope.subject))).rowcount != 1:
+            if cursor.execute(statement, (*values, *mine.params)).rowcount != 1:
                 raise MemoryChanged("the memory was deleted meanwhile; nothing was written")
 
     def delete(self, vector_id: str) -> None:
-        statement = sql.SQL("DELETE FROM {} WHERE id = %s::uuid AND payload->>'user_id' = %s").format(self.table)
+        mine = conditions.of_owner(self.scope)
+        statement = sql.SQL("DELETE FROM {} WHERE id = %s::uuid AND {}").format(self.table, mine.sql)
         with self._get_cursor(commit=True) as cursor:
-            cursor.execute(statement, (vector_id, str(self.scope.subject)))
+            cursor.execute(statement, (vector_id, *mine.params))
 
 
 def _vector(vector: Any) -> str | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from ..errors import MemoryChanged, MemoryNotFound
 from ..rows import version_of
-from ..scope import Filters, Scope
+from ..scope import AnyScope, Filters, Scope
 from .bound import BoundStore
 from .pgvector_removal import RemovalMixin
 
@@ -20,7 +20,12 @@ class PipelineMixin(RemovalMixin, BoundStore):
         return BoundTable(self.tables.name(suffix), unit, filters, floor)
 
     def add(
-        self, scope: Scope, messages: list[dict[str, str]], infer: bool, metadata: dict[str, Any] | None, expires: Any
+        self,
+        scope: AnyScope,
+        messages: list[dict[str, str]],
+        infer: bool,
+        metadata: dict[str, Any] | None,
+        expires: Any,
     ) -> list[str]:
         bound = self.pipeline(scope)
         values = {"metadata": metadata, "expiration_date": expires, **scope.mem0_ids()}

@@ -14,7 +14,7 @@ from ..configuration import Configuration
 from ..errors import BadQuery, MemoryNotFound
 from ..names import Tables
 from ..rows import FOREIGN_ROWS, Row, recheck
-from ..scope import Filters, Order, Scope
+from ..scope import AnyScope, Filters, Order, Scope
 from ..types import Entity, Residue, Summary, Version
 from . import platform_rows as rows_of
 from .base import Abilities
@@ -62,14 +62,14 @@ class PlatformStore(ChangesMixin):
         """Let go of the connections."""
         self.client.close()
 
-    def own(self, scope: Scope, client: PlatformClient | None = None) -> list[Row]:
+    def own(self, scope: Any, client: PlatformClient | None = None) -> list[Row]:
         """All rows of the scope, newest first. A row of somebody else is dropped, counted and reported."""
         found = (client or self.client).everything(rows_of.filters_of(scope))
         mine = recheck(Scope(scope.subject), map(rows_of.to_row, found))
         return rows_of.in_order((row for row in mine if scope.owns(row[1])), "newest")
 
     def page(
-        self, scope: Scope, filters: Filters, after: tuple[str, str] | None, limit: int, order: Order
+        self, scope: AnyScope, filters: Filters, after: tuple[str, str] | None, limit: int, order: Order
     ) -> tuple[list[Row], bool, int]:
         matched = rows_of.in_order(rows_of.matching(self.own(scope), filters), order)
         rest = matched
@@ -94,19 +94,17 @@ class PlatformStore(ChangesMixin):
             return None
         return row if Scope(scope.subject).owns(row[1]) else None
 
-    def get_many(self, scope: Scope, ids: list[str]) -> list[Row]:
+    def get_many(self, scope: Any, ids: list[str]) -> list[Row]:
         wanted = set(ids)
         if len(wanted) > FEW:
             return [row for row in self.own(scope) if row[0] in wanted]
         found = [self.get(scope, memory_id) for memory_id in sorted(wanted)]
         return [row for row in found if row is not None and scope.owns(row[1])]
 
-    def by_word(self, scope: Scope, words: list[str], filters: Filters, limit: int) -> list[Row]:
+    def by_word(self, scope: AnyScope, words: list[str], filters: Filters, limit: int) -> list[Row]:
         return rows_of.holding(rows_of.matching(self.own(scope), filters), words)[:limit]
 
-    def by_meaning(
-        self, scope: Scope, words: str, filters: Filters, limit: int, floor: float
-    ) -> list[tuple[Row, float]]:
+    def by_meaning(self, scope: Any, words: str, filters: Filters, limit: int, floor: float) -> list[tuple[Row, float]]:
         narrowed = bool(filters) or scope.agent is not None or scope.run is not None
         asked = MOST_HITS if narrowed else min(limit, MOST_HITS)  # what is filtered out here must not eat the window
         found = self.client.search(words, rows_of.filters_of(scope), asked, floor)

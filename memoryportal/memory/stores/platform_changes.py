@@ -19,7 +19,7 @@ from ..errors import (
 )
 from ..pool import fresh_transaction
 from ..rows import Row, version_of
-from ..scope import Filters, Scope
+from ..scope import AnyScope, Filters, Scope
 from ..types import Removed, Residue
 from . import fence
 from .platform_client import PlatformClient, moments
@@ -66,25 +66,30 @@ class ChangesMixin(SideTables):
         self, scope: Scope, messages: list[dict[str, str]], infer: bool, metadata: dict[str, Any] | None, expires: Any
     ) -> list[str]:
         """What the Platform makes of the messages; without `infer` each one as it is, but for those of the system."""
-        if reserved := NOTES.keys() & (metadata or {}):
-            raise BadQuery(f"The metadata key {min(reserved)!r} is kept by the store and cannot be set.")
-        values = {"infer": infer, "run_id": scope.run, "expiration_date": _day(expires)}
-        added: list[str] = []
+        # Under the person alone: with an assistant beside, parts would be kept under the assistant only.
+        values = {"user_id": str(scope.subject), "run_id": scope.run, "infer": infer, "expiration_date": _day(expires)}
         with self._writing(scope, alone=False):
             self.admit(scope)
-            for notes, sent in _requests(scope, messages, infer):
-                try:
-                    # Under the person alone: with an assistant beside, parts would be kept under the assistant only.
-                    results = self.client.add(
-                        sent, user_id=str(scope.subject), metadata={**(metadata or {}), **notes} or None, **values
-                    )
-                except MemoryRoomError:
-                    self.client.delete(added)  # all messages or none
-                    raise
-                added += [_id(raw) for raw in results if raw.get("event", "ADD") == "ADD"]
+            added = self._sent(scope, messages, metadata, values)
         return self._seen(scope, added)
 
-    def _seen(self, scope: Scope, added: list[str]) -> list[str]:
+    def _sent(
+        self, scope: AnyScope, messages: list[dict[str, str]], metadata: dict[str, Any] | None, values: dict[str, Any]
+    ) -> list[str]:
+        """The ids of what the Platform has made of the messages: of all of them, or of none."""
+        if reserved := NOTES.keys() & (metadata or {}):
+            raise BadQuery(f"The metadata key {min(reserved)!r} is kept by the store and cannot be set.")
+        added: list[str] = []
+        for notes, sent in _requests(scope, messages, values["infer"]):
+            try:
+                results = self.client.add(sent, metadata={**(metadata or {}), **notes} or None, **values)
+            except MemoryRoomError:
+                self.client.delete(added)
+                raise
+            added += [_id(raw) for raw in results if raw.get("event", "ADD") == "ADD"]
+        return added
+
+    def _seen(self, scope: AnyScope, added: list[str]) -> list[str]:
         """These ids, once all of them can be read as the scope's own."""
         for _ in moments(self.client.patience.settle, self.client.patience.pause):
             if len(self.get_many(scope, added)) == len(set(added)):
@@ -127,7 +132,7 @@ class ChangesMixin(SideTables):
                 raise CountMoved(expected, len(wanted))
             return self._removed(scope, wanted)
 
-    def _removed(self, scope: Scope, wanted: set[str]) -> Removed:
+    def _removed(self, scope: AnyScope, wanted: set[str]) -> Removed:
         """Delete these, all of which are the scope's own, and say so only when they are seen to be gone."""
         if wanted:
             self.client.delete(sorted(wanted))
@@ -179,7 +184,7 @@ class ChangesMixin(SideTables):
 
 
 def _requests(
-    scope: Scope, messages: list[dict[str, str]], infer: bool
+    scope: AnyScope, messages: list[dict[str, str]], infer: bool
 ) -> Iterator[tuple[dict[str, str], list[dict[str, str]]]]:
     """(notes, messages) of each request. Who spoke is noted with the row, so each speaker's turn is one request.
 

@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import Any
 
 from ..rows import CORE_KEYS, Row, parse_day, parse_time, time_key
-from ..scope import Filters, Order, Scope
+from ..scope import Filters, KnowledgeScope, Order, Scope
 from ..types import Summary, Version
 from .conditions import instant
 
@@ -27,6 +27,14 @@ def filters_of(scope: Scope) -> dict[str, Any]:
     chosen = (names for size in range(len(others) + 1) for names in combinations(others, size))
     subject = {"user_id": str(scope.subject)}
     return {"OR": [{"AND": [subject, *({name: "*"} for name in names)]} for names in chosen]}
+
+
+def filters_of_knowledge(scope: KnowledgeScope) -> dict[str, Any]:
+    """All memories of an assistant that name nobody: the person is never named, so it must be null."""
+    others = ("app_id", "run_id")
+    chosen = (names for size in range(len(others) + 1) for names in combinations(others, size))
+    agent = {"agent_id": scope.agent}
+    return {"OR": [{"AND": [agent, *({name: "*"} for name in names)]} for names in chosen]}
 
 
 def to_row(raw: dict[str, Any]) -> Row:

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..errors import MemoryChanged, MemoryNotFound, MemoryRoomError
 from ..rows import version_of
-from ..scope import Filters, Scope
+from ..scope import AnyScope, Filters, Scope
 from . import fence
 from .qdrant_removal import RemovalMixin
 
@@ -21,7 +21,12 @@ class PipelineMixin(RemovalMixin):
         return BoundCollection(self, suffix, unit, filters, floor)
 
     def add(
-        self, scope: Scope, messages: list[dict[str, str]], infer: bool, metadata: dict[str, Any] | None, expires: Any
+        self,
+        scope: AnyScope,
+        messages: list[dict[str, str]],
+        infer: bool,
+        metadata: dict[str, Any] | None,
+        expires: Any,
     ) -> list[str]:
         bound = self.pipeline(scope)
         values = {"metadata": metadata, "expiration_date": expires, **scope.mem0_ids()}
@@ -33,7 +38,7 @@ class PipelineMixin(RemovalMixin):
             result = bound.add(messages, infer=False, **values)
         return [entry["id"] for entry in result["results"]]
 
-    def _kept(self, scope: Scope, ids: list[str]) -> list[str]:
+    def _kept(self, scope: Any, ids: list[str]) -> list[str]:
         """The new memories that were not deleted before their history was noted; of the others nothing stays."""
         alive = {str(row[0]) for row in self.get_many(scope, ids)}
         gone = [memory_id for memory_id in ids if memory_id not in alive]

@@ -10,7 +10,7 @@ from ..errors import MemoryRoomError
 from ..names import Tables
 from ..pool import Cursor, fresh_transaction, transaction
 from ..rows import Row, parse_time
-from ..scope import Scope
+from ..scope import AnyScope, Scope
 from ..types import Message, Residue, Version
 from .conditions import Conditions
 
@@ -26,15 +26,15 @@ class SideTables:
     dsn: str
     tables: Tables
 
-    def open(self, scope: Scope) -> AbstractContextManager[Cursor]:
-        """A transaction bound to the scope's subject."""
-        return transaction(self.dsn, str(scope.subject))
+    def open(self, scope: AnyScope) -> AbstractContextManager[Cursor]:
+        """A transaction bound to whose rows the scope is about."""
+        return transaction(self.dsn, *scope.walls)
 
-    def admit(self, scope: Scope) -> None:
+    def admit(self, scope: Any) -> None:
         """Raise WritesPaused or ErasureRunning before any embedder or LLM is asked. The trigger has the last word."""
         controls.require_open(self, scope)
 
-    def get_many(self, scope: Scope, ids: list[str]) -> list[Row]:
+    def get_many(self, scope: AnyScope, ids: list[str]) -> list[Row]:
         raise TypeError("a store reads its own rows")
 
     def prepare(self) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..configuration import Configuration
 from ..rows import Row, parse_day, parse_time, recheck
-from ..scope import Filters, Order, Scope
+from ..scope import AnyScope, Filters, Order, Scope
 from ..types import Summary
 from .base import Abilities
 from .valkey_collection import LIGHT
@@ -45,11 +45,11 @@ class ValkeyStore(PlacesMixin, PipelineMixin):
     # --- reading -------------------------------------------------------------------------------------------------
 
     def page(
-        self, scope: Scope, filters: Filters, after: tuple[str, str] | None, limit: int, order: Order
+        self, scope: AnyScope, filters: Filters, after: tuple[str, str] | None, limit: int, order: Order
     ) -> tuple[list[Row], bool, int]:
         return self._pager.page(self.memories, select(scope, filters), after, limit, order)
 
-    def count(self, scope: Scope, filters: Filters) -> int:
+    def count(self, scope: AnyScope, filters: Filters) -> int:
         return self.memories.count(select(scope, filters))
 
     def summary(self, scope: Scope, filters: Filters) -> Summary:
@@ -70,10 +70,10 @@ class ValkeyStore(PlacesMixin, PipelineMixin):
         rows = self.memories.fetch([memory_id])
         return next((row for row in rows if row[1].get("user_id") == str(scope.subject)), None)
 
-    def get_many(self, scope: Scope, ids: list[str]) -> list[Row]:
+    def get_many(self, scope: AnyScope, ids: list[str]) -> list[Row]:
         return [row for row in self.memories.fetch(ids) if scope.owns(row[1])]
 
-    def by_word(self, scope: Scope, words: list[str], filters: Filters, limit: int) -> list[Row]:
+    def by_word(self, scope: AnyScope, words: list[str], filters: Filters, limit: int) -> list[Row]:
         """Read here: valkey-search finds words and their stems, not the letters that somebody typed."""
         wanted = [word.casefold() for word in words]
         rows = self.memories.rows(select(scope, filters))

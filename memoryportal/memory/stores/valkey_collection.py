@@ -11,11 +11,11 @@ from typing import Any
 
 from ..errors import MemoryChanged
 from ..rows import Row, recheck
-from ..scope import Scope
+from ..scope import AnyScope, Scope
 from .valkey_client import PIPELINE, Command, Server
 from .valkey_index import Definition
 from .valkey_query import Selection
-from .valkey_rows import FIELDS, IDS, to_bytes, to_row
+from .valkey_rows import FIELDS, IDS, similarity, to_bytes, to_row, to_vector
 
 MOST = 100_000  # what the server hands out at most (search.max-nonvector-search-results-fetched)
 TIMEOUT = ("TIMEOUT", 8000, "ALLSHARDS", "DIALECT", 2)  # milliseconds: the server gives up before the client does
@@ -67,8 +67,12 @@ class Collection:
                 return list(found)
 
     def rows(self, selection: Selection, fields: Sequence[str] = FIELDS) -> list[Row]:
-        """Every row of the selection, in no order."""
-        return [row for row in self.read(self.keys(selection), fields) if selection.keep(row[1])]
+        """Every row of the selection, in no order. Of rows that turn out to be somebody's, no text is read."""
+        keys = self.keys(selection)
+        if selection.nobodys:
+            there = zip(keys, self.server.run_all([("HGET", key, "user_id") for key in keys]), strict=True)
+            keys = [key for key, person in there if person is None]
+        return [row for row in self.read(keys, fields) if selection.keep(row[1])]
 
     def fetch(self, ids: Iterable[str], fields: Sequence[str] = FIELDS) -> list[Row]:
         """The rows with these ids that exist, whoever owns them."""
@@ -89,6 +93,8 @@ class Collection:
         """(row, cosine similarity as 0..1) of the nearest rows that are as similar as `floor` (-1..1), best first."""
         if selection.impossible:
             return []
+        if selection.nobodys:
+            return self._nearest_read(selection, vector, limit, floor)
         query = f"({selection.query})=>[KNN {limit} @embedding $vector AS distance]"
         returned = ("RETURN", len(FIELDS) + 1, *FIELDS, "distance")
         command = ("FT.SEARCH", self.definition.name, query, *returned, "PARAMS", 2, "vector", to_bytes(vector))
@@ -96,6 +102,16 @@ class Collection:
         scored = [(row, 1.0 - float(values["distance"])) for row, values in self._parse(reply)]
         near = [(row, min(1.0, max(0.0, s))) for row, s in scored if s >= floor and selection.keep(row[1])]
         return sorted(near, key=lambda pair: (-pair[1], pair[0][0]))
+
+    def _nearest_read(
+        self, selection: Selection, vector: Sequence[float], limit: int, floor: float
+    ) -> list[tuple[Row, float]]:
+        """As `nearest`, measured here: among the index's nearest, people's rows would take the place of these."""
+        rows = self.rows(selection)
+        stored = self.server.run_all([("HGET", self.key(str(row[0])), "embedding") for row in rows])
+        scored = [(row, similarity(vector, to_vector(raw))) for row, raw in zip(rows, stored, strict=True) if raw]
+        near = [(row, min(1.0, max(0.0, score))) for row, score in scored if score >= floor]
+        return sorted(near, key=lambda pair: (-pair[1], pair[0][0]))[:limit]
 
     def _parse(self, reply: list[Any]) -> Iterator[tuple[Row, dict[str, bytes]]]:
         for key, flat in zip(reply[1::2], reply[2::2], strict=True):
@@ -124,7 +140,7 @@ class Collection:
 
     # --- deleting ------------------------------------------------------------------------------------------------
 
-    def unlink(self, scope: Scope, keys: Sequence[bytes], *, together: bool = False) -> int:
+    def unlink(self, scope: AnyScope, keys: Sequence[bytes], *, together: bool = False) -> int:
         """Delete these rows, each after its owner was compared again; how many there were. `together`: all or none.
 
         The index has no say here: a row whose hash names somebody else stays, whatever was found, and is reported.

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import ScopeViolation
 from ..rows import parse_time
-from ..scope import Filters, Scope
+from ..scope import AnyScope, Filters, KnowledgeScope
 from .conditions import instant
 
 
@@ -37,7 +37,8 @@ class Selection:
     """The rows that a scope and its filters mean.
 
     `tags` is the part of the query that names the owner; it is never empty. `low` and `high` bound created_at in
-    seconds, `high` excluded. `since` and `until` are set where whole seconds do not say it exactly.
+    seconds, `high` excluded. `since` and `until` are set where whole seconds do not say it exactly. `nobodys`: only
+    rows without a person, which the index cannot be asked for.
     """
 
     tags: str
@@ -45,6 +46,7 @@ class Selection:
     high: int | None = None
     since: datetime | None = None
     until: datetime | None = None
+    nobodys: bool = False
 
     @property
     def dated(self) -> bool:
@@ -54,7 +56,7 @@ class Selection:
     @property
     def exact(self) -> bool:
         """Whether the server finds these rows and no others, so that its count is true."""
-        return self.since is None and self.until is None
+        return self.since is None and self.until is None and not self.nobodys
 
     @property
     def impossible(self) -> bool:
@@ -78,7 +80,7 @@ class Selection:
 
     def keep(self, payload: dict[str, Any]) -> bool:
         """Whether a row that the server found is really meant."""
-        return self.exact or self.includes(payload)
+        return self.exact or (self.includes(payload) and not (self.nobodys and payload.get("user_id") is not None))
 
     def includes(self, payload: dict[str, Any]) -> bool:
         """Whether a row of the owner's lies within the selection's dates."""
@@ -90,10 +92,10 @@ class Selection:
         return (since is None or at.timestamp() >= since) and (until is None or at.timestamp() < until)
 
 
-def select(scope: Scope, filters: Filters | None = None) -> Selection:
+def select(scope: AnyScope, filters: Filters | None = None) -> Selection:
     """The rows of a scope under its filters."""
     filters = filters or Filters()
-    clauses = [tag("user_id", str(scope.subject))]
+    clauses = [] if isinstance(scope, KnowledgeScope) else [tag("user_id", str(scope.subject))]
     for field, values in (("agent_id", (scope.agent, filters.agent)), ("run_id", (scope.run, filters.run))):
         clauses += [tag(field, value) for value in values if value is not None]
     since = None if filters.since is None else parse_time(instant(filters.since, end=False))
@@ -104,4 +106,5 @@ def select(scope: Scope, filters: Filters | None = None) -> Selection:
         None if until is None else math.ceil(until.timestamp()),
         since if since and since.microsecond else None,
         until if until and until.microsecond else None,
+        isinstance(scope, KnowledgeScope),
     )

@@ -7,6 +7,7 @@ a memory with plain mem0 writes its own field and leaves ours alone.
 
 import json
 import math
+import operator
 import struct
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -89,3 +90,14 @@ def to_hash(memory_id: str, payload: dict[str, Any], vector: Sequence[float] | N
 def to_bytes(vector: Sequence[float]) -> bytes:
     """FLOAT32 numbers, little end first, as valkey-search reads them."""
     return struct.pack(f"<{len(vector)}f", *map(float, vector))
+
+
+def to_vector(stored: bytes) -> tuple[float, ...]:
+    """The numbers of `to_bytes`; none where the bytes are no such vector."""
+    return struct.unpack(f"<{len(stored) // 4}f", stored) if len(stored) % 4 == 0 else ()
+
+
+def similarity(one: Sequence[float], other: Sequence[float]) -> float:
+    """Cosine similarity; -1 where the two cannot be compared."""
+    lengths = math.hypot(*one) * math.hypot(*other)
+    return sum(map(operator.mul, one, other)) / lengths if len(one) == len(other) and lengths else -1.0
