@@ -36,6 +36,11 @@ def person(user: User) -> Actor:
     return Actor(str(user.pk), PERSON)
 
 
+def actor_of(request: HttpRequest) -> Actor:
+    """Whoever is signed in, as a person; or nobody."""
+    return person(request.user) if isinstance(request.user, User) else NOBODY
+
+
 def note(request: PortalRequest, action: Action, **about: Any) -> int:
     """An act of the signed-in person, about the subject that their session shows. Raises AuditUnavailable."""
     return record(action, actor=person(request.user), subject=request.memory.subject, **about)

@@ -7,6 +7,7 @@ urlpatterns = [
     path("", views.settings, name="settings"),
     path("subject/", views.choose_subject, name="choose_subject"),
     path("sessions/<int:session_id>/end/", views.end_session, name="end_session"),
+    path("link/", link_views.from_host, name="link"),
     path("ids/connect/", link_views.connect, name="connect"),
     path("ids/<int:link_id>/disconnect/", link_views.disconnect, name="disconnect"),
     path("prove/", prove.prove, name="prove"),

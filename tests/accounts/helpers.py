@@ -2,10 +2,14 @@
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from allauth.account.models import EmailAddress
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
+from django.conf import settings
 from django.test import Client
 
 from memoryportal.accounts.demo import PASSWORD
@@ -55,3 +59,15 @@ def code_now(secret: str) -> str:
 def links_in(text: str) -> list[str]:
     """Paths of the links in a mail."""
     return re.findall(r"https?://[^/\s]+(/\S+)", text)
+
+
+@contextmanager
+def trail_shut() -> Iterator[None]:
+    """The portal's login may not append events meanwhile."""
+    append = "FUNCTION audit_append(text, text, text, text, text, text, text, text, jsonb)"
+    with psycopg.connect(settings.MEMORY_OWNER_URL, autocommit=True) as owner:
+        owner.execute(f"REVOKE EXECUTE ON {append} FROM memoryportal_app")
+        try:
+            yield
+        finally:
+            owner.execute(f"GRANT EXECUTE ON {append} TO memoryportal_app")

@@ -13,13 +13,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from memoryportal.audit.actions import Action
-from memoryportal.audit.record import NOBODY, Actor, record
+from memoryportal.audit.record import record
 from memoryportal.memory import InvalidSubject, SubjectId
 
 from .. import links, proofs
 from ..configuration import the_provider
 from ..models import Proof, SubjectTaken, User
-from ..trail import note_account, person
+from ..trail import actor_of, note_account
 from .provider import ProviderUnavailable
 from .tokens import TokenRefused
 
@@ -55,7 +55,7 @@ class SocialAdapter(DefaultSocialAccountAdapter):
         why = about.get("exception")
         ours = isinstance(why, (TokenRefused, ProviderUnavailable))
         logger.warning("sign-in at the provider failed: %s", why if ours else type(why).__name__)
-        record(Action.SESSION_REFUSED, actor=_actor(request), details={"method": str(Proof.OIDC)})
+        record(Action.SESSION_REFUSED, actor=actor_of(request), details={"method": str(Proof.OIDC)})
 
 
 def subject_in(sociallogin: SocialLogin) -> SubjectId | None:
@@ -83,12 +83,8 @@ def _refuse(request: HttpRequest, sociallogin: SocialLogin) -> HttpResponse:
         subject = subject_in(sociallogin)
     except InvalidSubject:
         subject = None
-    links.refuse(subject, _actor(request), Proof.OIDC)
+    links.refuse(subject, actor_of(request), Proof.OIDC)
     return render(request, "accounts/link_refused.html", {"name": the_provider().name}, status=409)
-
-
-def _actor(request: HttpRequest) -> Actor:
-    return person(request.user) if isinstance(request.user, User) else NOBODY
 
 
 def _connect(request: HttpRequest, sociallogin: SocialLogin) -> HttpResponse:
