@@ -5,6 +5,8 @@ The databases of the other tests grant the app more (TRUNCATE), so what a login 
 
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from memoryportal.memory.scope import SubjectId
 from tests.conftest import become
 
 PARTITIONS = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'audit_event'::regclass ORDER BY 1"
+APPEND = "FUNCTION audit_append(text, text, text, text, text, text, text, text, jsonb)"
 ALICE = SubjectId("alice-of-the-trail")
 
 
@@ -49,6 +52,16 @@ class House:
             for (table,) in owner.execute(PARTITIONS).fetchall():
                 owner.execute(f"DROP TABLE {table}")
             owner.execute("SELECT audit_partition(now())")
+
+    @contextmanager
+    def broken(self) -> Iterator[None]:
+        """The portal's login cannot append."""
+        with self.connect(OWNER) as owner:
+            owner.execute(f"REVOKE EXECUTE ON {APPEND} FROM {APP}")
+            try:
+                yield
+            finally:
+                owner.execute(f"GRANT EXECUTE ON {APPEND} TO {APP}")
 
     def tear_down(self) -> None:
         with psycopg.connect(self.dsn("postgres", "postgres"), autocommit=True) as cluster:
