@@ -1,6 +1,7 @@
 """A person connects an id of theirs, and disconnects it. Ids come from a provider's answer or a signed token only."""
 
 import logging
+from typing import cast
 
 from django.conf import settings
 from django.contrib import messages
@@ -59,7 +60,7 @@ def from_host(request: HttpRequest) -> HttpResponse:
     """Take the token out of the address at once, then ask the signed-in person. Who is not signed in does so first."""
     if request.method != "POST" and "token" in request.GET:
         return _take(request, request.GET["token"])
-    return _confirm(request)
+    return _confirm(cast(PortalRequest, request))
 
 
 def _take(request: HttpRequest, token: str) -> HttpResponse:
@@ -98,8 +99,8 @@ def _accept(request: PortalRequest, offer: host_link.Offer) -> None:
     if offer.subject == request.user.subject:  # the host application uses the id that the portal gave out
         subjects.mark_connected(request.user)
     else:
-        about = {"issuer": offer.issuer, "claim": "sub", "by": request.user}
-        links.make(request.user, SubjectId(offer.subject), proof=Proof.REDIRECT, **about)
+        user, subject = request.user, SubjectId(offer.subject)
+        links.make(user, subject, proof=Proof.REDIRECT, by=user, issuer=offer.issuer, claim="sub")
 
 
 def can_connect() -> str:
