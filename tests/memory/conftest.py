@@ -9,10 +9,12 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from memoryportal.base.roles import prepare_database
 from memoryportal.memory import ScopedMemory, SubjectId, pool
 from memoryportal.memory.configuration import configuration
 
 from ..proxy import Proxy
+from .databases import Database
 from .model_server import ModelServer, running
 from .planted import TABLES, Superuser
 
@@ -73,3 +75,17 @@ def proxy(settings: Any) -> Iterator[Proxy]:
         settings.MEMORY_DATABASE_URL = between.dsn(direct)
         yield between
         pool.close_all()
+
+
+@pytest.fixture
+def database(settings: Any, superuser: Superuser) -> Iterator[Database]:
+    """Fresh, without any memory table, and what the portal is configured to use."""
+    name = f"test_prepare_{uuid.uuid4().hex[:8]}"
+    owner, scoped = configuration().owner_dsn, configuration().dsn
+    prepare_database(superuser_dsn("postgres"), name)
+    settings.MEMORY_OWNER_URL = make_conninfo(owner, dbname=name)
+    settings.MEMORY_DATABASE_URL = make_conninfo(scoped, dbname=name)
+    with psycopg.connect(superuser_dsn(name), autocommit=True) as connection:
+        yield Database(connection, configuration().owner_dsn)
+    pool.close_all()
+    superuser.execute(psycopg.sql.SQL("DROP DATABASE {} WITH (FORCE)").format(psycopg.sql.Identifier(name)))

@@ -3,15 +3,19 @@
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
-from memoryportal.memory.configuration import OFFLINE_DIMENSIONS
+from memoryportal.memory import ScopedMemory, controls
+from memoryportal.memory.configuration import OFFLINE_DIMENSIONS, configuration
 from memoryportal.memory.embedding import OfflineEmbedder
+from memoryportal.memory.stores import current_store
 
 Superuser = psycopg.Connection[Any]
 TABLES = ("memories", "memories_entities", "memories_history", "memories_messages", "memories_gate")
@@ -103,3 +107,37 @@ def stored(superuser: Superuser, subject: str | None = None) -> dict[str, list[A
 def holds(superuser: Superuser, text: str) -> list[str]:
     """The memory tables in which `text` stands anywhere."""
     return [table for table, lines in stored(superuser).items() if any(text in line for line in lines)]
+
+
+def fill_places(superuser: Superuser, *owners: ScopedMemory) -> list[str]:
+    """One row in every table for each of these people; the ids of their memories."""
+    ids = plant(
+        superuser, [payload(owner.subject, f"I drink tea, {owner.subject}", agent_id="cook") for owner in owners]
+    )
+    for owner, memory_id in zip(owners, ids, strict=True):
+        plant_entity(superuser, owner.subject, "Miriam", [memory_id])
+        plant_message(superuser, owner.subject, "said")
+        superuser.execute(
+            "INSERT INTO memories_history (subject, memory_id, new_memory, event) VALUES (%s, %s, 'was', 'ADD')",
+            (owner.subject, memory_id),
+        )
+        superuser.execute(
+            "INSERT INTO memories_gate (subject, agent, state) VALUES (%s, 'x', 'paused')", (owner.subject,)
+        )
+    return ids
+
+
+def address(subject: str | None, role: str = "memoryportal_scoped") -> str:
+    """The address of a role whose every transaction speaks for `subject`."""
+    options = f"-c memoryportal.subject={subject}" if subject is not None else ""
+    return make_conninfo(configuration().dsn, user=role, options=options)
+
+
+@contextmanager
+def shut(memory: ScopedMemory, state: controls.State, agent: str = "") -> Iterator[None]:
+    """The gate shut for the length of a block."""
+    controls.shut(current_store(), memory.subject, state, agent)
+    try:
+        yield
+    finally:
+        controls.reopen(current_store(), memory.subject, state, agent)

@@ -1,33 +1,20 @@
 """The gate: a pause and an erasure hold against everybody who writes, unmodified mem0 in other processes included."""
 
 import json
-import multiprocessing
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 
 from memoryportal.memory import ErasureRunning, MemoryRoomError, ScopedMemory, StoreUnavailable, WritesPaused, controls
-from memoryportal.memory.configuration import configuration
 from memoryportal.memory.stores import current_store
 
 from .conftest import superuser_dsn
-from .planted import SOMEWHERE, Superuser, payload, plant, plant_entity, plant_history, plant_message, stored
-
-
-@contextmanager
-def _shut(memory: ScopedMemory, state: controls.State, agent: str = "") -> Iterator[None]:
-    controls.shut(current_store(), memory.subject, state, agent)
-    try:
-        yield
-    finally:
-        controls.reopen(current_store(), memory.subject, state, agent)
+from .planted import Superuser, payload, plant, plant_entity, plant_history, plant_message, shut, stored
 
 
 def _writes(superuser: Superuser, subject: str, memory_id: str, entity_id: str, agent: str | None) -> dict[str, Any]:
@@ -73,7 +60,7 @@ INSERTS = {f"insert {table}" for table in ("memories", "memories_entities", "mem
 @pytest.mark.parametrize("agent", [None, "cook"])
 def test_what_a_pause_refuses(superuser: Superuser, alice: ScopedMemory, bob: ScopedMemory, agent: str | None) -> None:
     ids = {owner: _fill(superuser, owner, agent) for owner in (alice, bob)}
-    with _shut(alice, "paused"):
+    with shut(alice, "paused"):
         refused = _refused(_writes(superuser, alice.subject, *ids[alice], agent))
         assert refused == dict.fromkeys(INSERTS, "MP001")
         assert _refused(_writes(superuser, bob.subject, *ids[bob], agent)) == {}
@@ -86,7 +73,7 @@ def test_what_an_erasure_refuses(
 ) -> None:
     ids = {owner: _fill(superuser, owner, agent) for owner in (alice, bob)}
     before = stored(superuser, alice.subject)
-    with _shut(alice, "erasing"):
+    with shut(alice, "erasing"):
         writes = _writes(superuser, alice.subject, *ids[alice], agent)
         assert _refused(writes) == dict.fromkeys(writes, "MP002")
         assert _refused(_writes(superuser, bob.subject, *ids[bob], agent)) == {}
@@ -96,7 +83,7 @@ def test_what_an_erasure_refuses(
 
 def test_a_pause_of_one_assistant_lets_the_others_write(superuser: Superuser, alice: ScopedMemory) -> None:
     cook, planner = (ScopedMemory(alice.subject, agent=agent) for agent in ("cook", "planner"))
-    with _shut(alice, "paused", "cook"):
+    with shut(alice, "paused", "cook"):
         with pytest.raises(WritesPaused):
             cook.add("I drink tea")
         with pytest.raises(psycopg.Error) as refusal:
@@ -116,7 +103,7 @@ def test_a_pause_of_one_assistant_lets_the_others_write(superuser: Superuser, al
 
 def test_the_person_corrects_purges_and_deletes_during_a_pause(superuser: Superuser, alice: ScopedMemory) -> None:
     item = alice.add("secret wording")[0]
-    with _shut(alice, "paused"):
+    with shut(alice, "paused"):
         assert alice.update(item.id, "I drink coffee").text == "I drink coffee"
         assert [version.event for version in alice.history(item.id)] == ["ADD", "UPDATE"]
         alice.purge_version(item.id, alice.history(item.id)[0].seq)
@@ -129,7 +116,7 @@ def test_the_person_corrects_purges_and_deletes_during_a_pause(superuser: Superu
 def test_the_person_can_only_read_during_an_erasure(superuser: Superuser, alice: ScopedMemory) -> None:
     item = alice.add("I drink tea")[0]
     seq = alice.update(item.id, "I drink coffee") and alice.history(item.id)[0].seq
-    with _shut(alice, "erasing"):
+    with shut(alice, "erasing"):
         before = stored(superuser)
         for change in (
             lambda: alice.add("I drink mate"),
@@ -190,7 +177,7 @@ def test_shutting_waits_for_a_writer_that_was_before(superuser: Superuser, alice
         controls.reopen(current_store(), alice.subject, "erasing")
 
 
-def test_a_writer_that_never_ends_delays_the_erasure_and_the_gate_stays_shut(
+def test_a_writer_that_never_ends_delays_the_erasure_and_the_gate_staysshut(
     superuser: Superuser, alice: ScopedMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(controls, "DRAIN_SECONDS", 0.3)
@@ -217,80 +204,9 @@ def test_many_subjects_use_few_locks(superuser: Superuser) -> None:
     assert 100 < row[0] <= 1024
 
 
-# --- other processes -------------------------------------------------------------------------------------------------
-
-
-def _write_for_ever(dsn: str, subject: str, ready: Any, enough: Any) -> None:
-    """An assistant's process: unmodified mem0 that adds, and goes on when it is refused."""
-    from mem0.vector_stores.pgvector import PGVector
-
-    options = f"-c memoryportal.subject={subject}"
-    tables = [
-        PGVector("", name, 256, "", "", "", "", False, False, connection_string=make_conninfo(dsn, options=options))
-        for name in ("memories", "memories_entities")
-    ]
-    for table in tables:
-        table._collection_ensured = True
-    with psycopg.connect(make_conninfo(dsn, options=options), autocommit=True) as side:
-        while not enough.is_set():
-            for table in tables:
-                try:
-                    table.insert([SOMEWHERE] * 3, [payload(subject, "late")] * 3, [str(uuid.uuid4()) for _ in range(3)])
-                    ready.set()
-                except psycopg.Error as error:
-                    if error.sqlstate != "MP002":
-                        raise
-            try:
-                side.execute("INSERT INTO memories_messages (subject, content) VALUES (%s, 'late')", (subject,))
-                side.execute(
-                    "INSERT INTO memories_history (subject, memory_id, event) VALUES (%s, gen_random_uuid(), 'ADD')",
-                    (subject,),
-                )
-            except psycopg.Error as error:
-                if error.sqlstate != "MP002":
-                    raise
-    for table in tables:
-        table.connection_pool.close()
-
-
-def test_four_writing_processes_leave_nothing_behind_an_erasure(superuser: Superuser, alice: ScopedMemory) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    enough, ready = spawn.Event(), [spawn.Event() for _ in range(4)]
-    writers = [
-        spawn.Process(
-            target=_write_for_ever, args=(configuration().dsn, str(alice.subject), event, enough), daemon=True
-        )
-        for event in ready
-    ]
-    for writer in writers:
-        writer.start()
-    try:
-        assert all(event.wait(60) for event in ready)
-        erased = [_erase_once(superuser, alice) for _ in range(15)]
-    finally:
-        enough.set()
-        for writer in writers:
-            writer.join(20)
-    assert all(count > 0 for count in erased)  # there was something to erase each time
-    assert [writer.exitcode for writer in writers] == [0] * 4
-
-
-def _erase_once(superuser: Superuser, memory: ScopedMemory) -> int:
-    """Shut, empty, look again as somebody whom no policy binds, and let the writers go on for a while."""
-    with _shut(memory, "erasing"):
-        removed = memory.erase().memories
-        for _ in range(3):
-            left = stored(superuser, memory.subject)
-            left.pop("memories_gate")
-            assert not any(left.values())
-            assert {residue.count for residue in memory.residue()} == {0}
-    time.sleep(0.1)
-    return removed
-
-
 def test_a_refusal_says_what_is_the_matter(alice: ScopedMemory) -> None:
     for state, said in (("paused", "paused"), ("erasing", "being erased")):
-        with _shut(alice, state), pytest.raises(MemoryRoomError, match=said):  # type: ignore[arg-type]
+        with shut(alice, state), pytest.raises(MemoryRoomError, match=said):  # type: ignore[arg-type]
             alice.add("secret wording")
 
 

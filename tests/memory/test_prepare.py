@@ -3,8 +3,6 @@
 import json
 import threading
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,54 +11,12 @@ import pytest
 from mem0.vector_stores.pgvector import PGVector
 from psycopg.conninfo import make_conninfo
 
-from memoryportal.base.roles import prepare_database
-from memoryportal.memory import ScopedMemory, StoreRefused, StoreUnavailable, SubjectId, pool
+from memoryportal.memory import ScopedMemory, StoreRefused, StoreUnavailable, SubjectId
 from memoryportal.memory.configuration import configuration
 from memoryportal.memory.prepare import prepare_store
 
-from .conftest import superuser_dsn
-from .planted import SOMEWHERE, Superuser, as_text, payload
-
-CANARY = "zimtstern"
-OLD_TIME = "2026-03-14T05:00:00.123456-07:00"
-
-
-@dataclass
-class Database:
-    """A database of its own; `superuser` is a connection that no policy binds."""
-
-    superuser: Superuser
-    owner_dsn: str
-
-    def names(self, question: str) -> set[str]:
-        return {row[0] for row in self.superuser.execute(question)}  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def database(settings: Any, superuser: Superuser) -> Iterator[Database]:
-    """Fresh, without any memory table, and what the portal is configured to use."""
-    name = f"test_prepare_{uuid.uuid4().hex[:8]}"
-    owner, scoped = configuration().owner_dsn, configuration().dsn
-    prepare_database(superuser_dsn("postgres"), name)
-    settings.MEMORY_OWNER_URL = make_conninfo(owner, dbname=name)
-    settings.MEMORY_DATABASE_URL = make_conninfo(scoped, dbname=name)
-    with psycopg.connect(superuser_dsn(name), autocommit=True) as connection:
-        yield Database(connection, configuration().owner_dsn)
-    pool.close_all()
-    superuser.execute(psycopg.sql.SQL("DROP DATABASE {} WITH (FORCE)").format(psycopg.sql.Identifier(name)))
-
-
-def _plain_mem0(database: Database, rows: int = 2000, times: str = OLD_TIME) -> None:
-    """Tables as a plain mem0 makes them, with its approximate index, as the owner; 40 people's rows in them."""
-    for collection in ("memories", "memories_entities"):
-        store = PGVector(
-            "", collection, 256, "", "", "", "", diskann=False, hnsw=True, connection_string=database.owner_dsn
-        )
-        store.create_col()
-        people = [f"person{n % 40}" for n in range(rows)]
-        texts = [payload(who, f"{CANARY} {n} of {who}", created_at=times) for n, who in enumerate(people)]
-        store.insert([SOMEWHERE] * rows, texts, [str(uuid.uuid4()) for _ in range(rows)])
-        store.connection_pool.close()
+from .databases import CANARY, OLD_TIME, Database, plain_mem0
+from .planted import SOMEWHERE, as_text, payload
 
 
 def _person(number: int) -> ScopedMemory:
@@ -93,7 +49,7 @@ def test_preparing_twice_changes_nothing(database: Database) -> None:
 
 
 def test_the_store_of_a_plain_mem0_is_taken_over(database: Database) -> None:
-    _plain_mem0(database)
+    plain_mem0(database)
     said = prepare_store()
     assert "turned created_at of 2000 memories into UTC" in said
     assert "created the table memories" not in said
@@ -109,7 +65,7 @@ def test_the_store_of_a_plain_mem0_is_taken_over(database: Database) -> None:
 
 
 def test_a_plain_mem0_goes_on_writing_as_the_owner(database: Database) -> None:
-    _plain_mem0(database, rows=40)
+    plain_mem0(database, rows=40)
     prepare_store()
     store = PGVector("", "memories", 256, "", "", "", "", False, True, connection_string=database.owner_dsn)
     store.insert([SOMEWHERE], [payload("person7", "written afterwards")], [str(uuid.uuid4())])
@@ -123,7 +79,7 @@ def test_a_plain_mem0_goes_on_writing_as_the_owner(database: Database) -> None:
 
 def test_rows_of_ids_that_are_refused_today_stop_nothing(database: Database) -> None:
     """They were written before the gate stood; they are reached by rename_subject."""
-    _plain_mem0(database, rows=1)
+    plain_mem0(database, rows=1)
     for subject in ("*", " a ", "john smith", "", "x" * 3000, "a\u200bb"):
         database.superuser.execute(
             "INSERT INTO memories (id, vector, payload) VALUES (gen_random_uuid(), %s, %s)",
@@ -134,7 +90,7 @@ def test_rows_of_ids_that_are_refused_today_stop_nothing(database: Database) -> 
 
 
 def test_four_at_once_prepare_once(database: Database) -> None:
-    _plain_mem0(database, rows=200)
+    plain_mem0(database, rows=200)
     said, failures = [], []
 
     def run() -> None:
@@ -169,7 +125,7 @@ def test_an_interrupted_index_is_made_again(database: Database) -> None:
 
 
 def test_a_list_starts_from_the_owner_index(database: Database) -> None:
-    _plain_mem0(database)
+    plain_mem0(database)
     prepare_store()
     database.superuser.execute("ANALYZE")
     with psycopg.connect(configuration().dsn) as scoped:
@@ -178,63 +134,6 @@ def test_a_list_starts_from_the_owner_index(database: Database) -> None:
             "EXPLAIN SELECT id FROM memories WHERE payload->>'user_id' = 'person7' AND payload->>'run_id' IS NULL"
         ).fetchall()
     assert "memories_owner_idx" in str(plan)
-
-
-# --- where texts survive ---------------------------------------------------------------------------------------------
-
-
-def _in_statistics(database: Database, text: str) -> set[str]:
-    """Tables and indexes whose statistics repeat `text`, read as somebody who may."""
-    slots = " || ".join(f"COALESCE(stavalues{n}::text, '')" for n in range(1, 6))
-    return {
-        row[0]
-        for row in database.superuser.execute(
-            f"SELECT starelid::regclass::text FROM pg_statistic WHERE {slots} ILIKE %s",
-            (f"%{text}%",),  # type: ignore[arg-type]
-        )
-    }
-
-
-def _fill_side_tables(database: Database) -> None:
-    for n in range(300):
-        who = f"person{n % 40}"
-        database.superuser.execute(
-            "INSERT INTO memories_history (subject, memory_id, old_memory, new_memory, event, actor_id) "
-            "VALUES (%s, gen_random_uuid(), %s, %s, 'UPDATE', %s)",
-            (who, f"{CANARY} old {n}", f"{CANARY} new {n}", f"{CANARY} {n % 9}"),
-        )
-        database.superuser.execute(
-            "INSERT INTO memories_messages (subject, role, name, content) VALUES (%s, 'user', %s, %s)",
-            (who, f"{CANARY} {n % 9}", f"{CANARY} {n % 9}"),
-        )
-        database.superuser.execute(
-            "INSERT INTO memories_gate (subject, state) VALUES (%s, 'paused') ON CONFLICT DO NOTHING", (f"{who} {n}",)
-        )
-
-
-def test_no_text_and_no_subject_stands_in_the_statistics(database: Database) -> None:
-    _plain_mem0(database)
-    database.superuser.execute("ANALYZE")
-    assert _in_statistics(database, CANARY) >= {"memories", "memories_entities"}  # what a plain mem0 leaves there
-    prepare_store()
-    _fill_side_tables(database)
-    assert _in_statistics(database, CANARY) == _in_statistics(database, "person") == set()
-    database.superuser.execute("ANALYZE")
-    assert _in_statistics(database, CANARY) == _in_statistics(database, "person") == set()
-    with psycopg.connect(database.owner_dsn, autocommit=True) as owner:
-        owner.execute("VACUUM ANALYZE")
-    assert _in_statistics(database, CANARY) == _in_statistics(database, "person") == set()
-
-
-def test_an_index_that_somebody_adds_is_found_by_the_next_run(database: Database) -> None:
-    _plain_mem0(database, rows=500)
-    prepare_store()
-    database.superuser.execute("CREATE INDEX somebodys_idx ON memories (lower(payload->>'data'))")
-    database.superuser.execute("ANALYZE")
-    assert _in_statistics(database, CANARY) == {"somebodys_idx"}
-    prepare_store()
-    database.superuser.execute("ANALYZE")
-    assert _in_statistics(database, CANARY) == set()
 
 
 # --- refused ---------------------------------------------------------------------------------------------------------

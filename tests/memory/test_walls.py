@@ -17,15 +17,7 @@ from memoryportal.memory.configuration import configuration
 
 from .conftest import superuser_dsn
 from .model_server import ModelServer
-from .planted import SOMEWHERE, Superuser, as_text, payload, plant, plant_entity, plant_message, stored
-
-TABLES = ("memories", "memories_entities", "memories_history", "memories_messages", "memories_gate")
-
-
-def _as(subject: str | None, role: str = "memoryportal_scoped") -> str:
-    """The address of a role whose every transaction speaks for `subject`."""
-    options = f"-c memoryportal.subject={subject}" if subject is not None else ""
-    return make_conninfo(configuration().dsn, user=role, options=options)
+from .planted import SOMEWHERE, Superuser, address, as_text, fill_places, payload, plant, stored
 
 
 @pytest.fixture
@@ -40,7 +32,7 @@ def plain() -> Iterator[Callable[..., PGVector]]:
             "password": "",
             "host": "",
             "port": "",
-            "connection_string": _as(subject),
+            "connection_string": address(subject),
         }
         store = PGVector(
             collection_name=collection, embedding_model_dims=256, diskann=False, hnsw=False, maxconn=10, **connection
@@ -60,7 +52,7 @@ def memory_of(model_server: ModelServer) -> Iterator[Callable[[str | None], Memo
 
     def make(subject: str | None) -> Memory:
         config: dict[str, Any] = json.loads(model_server.mem0_config())
-        reach = {"connection_string": _as(subject), "collection_name": "memories", "embedding_model_dims": 256}
+        reach = {"connection_string": address(subject), "collection_name": "memories", "embedding_model_dims": 256}
         config["vector_store"]["config"] = {**reach, "hnsw": False}
         made.append(Memory.from_config({**config, "history_db_path": ":memory:"}))
         return made[-1]
@@ -69,23 +61,6 @@ def memory_of(model_server: ModelServer) -> Iterator[Callable[[str | None], Memo
     for memory in made:
         memory.close()
         memory.vector_store.connection_pool.close()
-
-
-def _fill(superuser: Superuser, *owners: ScopedMemory) -> list[str]:
-    ids = plant(
-        superuser, [payload(owner.subject, f"I drink tea, {owner.subject}", agent_id="cook") for owner in owners]
-    )
-    for owner, memory_id in zip(owners, ids, strict=True):
-        plant_entity(superuser, owner.subject, "Miriam", [memory_id])
-        plant_message(superuser, owner.subject, "said")
-        superuser.execute(
-            "INSERT INTO memories_history (subject, memory_id, new_memory, event) VALUES (%s, %s, 'was', 'ADD')",
-            (owner.subject, memory_id),
-        )
-        superuser.execute(
-            "INSERT INTO memories_gate (subject, agent, state) VALUES (%s, 'x', 'paused')", (owner.subject,)
-        )
-    return ids
 
 
 HOSTILE: dict[str, Callable[[str, str], Any]] = {
@@ -108,7 +83,7 @@ HOSTILE: dict[str, Callable[[str, str], Any]] = {
 def test_no_filter_reaches_anybody_else(
     superuser: Superuser, alice: ScopedMemory, bob: ScopedMemory, plain: Any, hostile: str
 ) -> None:
-    own, _ = _fill(superuser, alice, bob)
+    own, _ = fill_places(superuser, alice, bob)
     for subject, visible in ((alice.subject, {own}), (None, set()), ("", set()), ("nobody", set()), ("*", set())):
         filters = HOSTILE[hostile](alice.subject, bob.subject)
         store = plain(subject)
@@ -126,7 +101,7 @@ def test_the_wall_is_what_keeps_them_out(
     superuser: Superuser, alice: ScopedMemory, bob: ScopedMemory, plain: Any
 ) -> None:
     """The same calls with the wall down see everybody: the tests above have something to find."""
-    ids = _fill(superuser, alice, bob)
+    ids = fill_places(superuser, alice, bob)
     superuser.execute("ALTER TABLE memories DISABLE ROW LEVEL SECURITY")
     try:
         assert {row.id for row in plain(alice.subject).list({"user_id": "*"}, 1000)[0]} == set(ids)
@@ -138,7 +113,7 @@ def test_the_wall_is_what_keeps_them_out(
 def test_a_foreign_row_is_not_there_for_plain_mem0(
     superuser: Superuser, alice: ScopedMemory, bob: ScopedMemory, plain: Any, speaker: str | None
 ) -> None:
-    _, foreign = _fill(superuser, alice, bob)
+    _, foreign = fill_places(superuser, alice, bob)
     before = stored(superuser)
     store = plain(alice.subject if speaker == "alice" else speaker)
     assert store.get(foreign) is None
@@ -159,7 +134,7 @@ def test_a_foreign_row_is_not_there_for_plain_mem0(
 def test_an_own_row_cannot_be_given_away(
     superuser: Superuser, alice: ScopedMemory, bob: ScopedMemory, plain: Any
 ) -> None:
-    own, _ = _fill(superuser, alice, bob)
+    own, _ = fill_places(superuser, alice, bob)
     before = stored(superuser)
     for taker in (bob.subject, "*", None, f"{alice.subject} "):
         with pytest.raises(psycopg.Error):
@@ -190,7 +165,7 @@ def test_plain_mem0_lives_behind_the_wall(
     superuser: Superuser, alice: ScopedMemory, bob: ScopedMemory, memory_of: Any
 ) -> None:
     """Everything that mem0 offers works for one's own, and nothing of it for anybody else's."""
-    _, foreign = _fill(superuser, alice, bob)
+    _, foreign = fill_places(superuser, alice, bob)
     theirs = stored(superuser, bob.subject)
     mem0 = memory_of(alice.subject)
     added = mem0.add("I ride a bicycle", user_id=str(alice.subject), infer=False)["results"][0]["id"]
@@ -223,7 +198,7 @@ def test_plain_mem0_lives_behind_the_wall(
 def test_plain_mem0_without_a_subject_sees_and_writes_nothing(
     superuser: Superuser, alice: ScopedMemory, memory_of: Any
 ) -> None:
-    _fill(superuser, alice)
+    fill_places(superuser, alice)
     before = stored(superuser)
     mem0 = memory_of(None)
     for filters in ({"user_id": "*"}, {"user_id": str(alice.subject)}):
@@ -252,68 +227,3 @@ def test_ten_threads_with_wildcards_get_nothing_foreign(
     for thread in threads:
         thread.join(60)
     assert seen == [[str(alice.subject)] * 20] * 400
-
-
-@pytest.mark.parametrize("table", TABLES)
-def test_djangos_login_cannot_touch_the_memory_tables(superuser: Superuser, alice: ScopedMemory, table: str) -> None:
-    _fill(superuser, alice)
-    before = stored(superuser)
-    acts = ["SELECT 1 FROM {}", "DELETE FROM {}", "TRUNCATE {}", "INSERT INTO {} DEFAULT VALUES", "DROP TABLE {}"]
-    acts += ["ALTER TABLE {} DISABLE ROW LEVEL SECURITY", "COPY {} TO STDOUT"]
-    with psycopg.connect(_as(alice.subject, "memoryportal_app"), autocommit=True) as app:
-        for act in acts:
-            with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                app.execute(psycopg.sql.SQL(act).format(psycopg.sql.Identifier(table)))  # type: ignore[arg-type]
-    assert stored(superuser) == before
-
-
-@pytest.mark.parametrize("table", TABLES)
-def test_the_wall_stands_on_every_table(
-    superuser: Superuser, alice: ScopedMemory, bob: ScopedMemory, table: str
-) -> None:
-    _fill(superuser, alice, bob)
-    name = psycopg.sql.Identifier(table)
-    owner_of = "payload->>'user_id'" if table in ("memories", "memories_entities") else "subject"
-    statement = psycopg.sql.SQL(f"SELECT DISTINCT {owner_of} FROM {{}}").format(name)
-    for subject, visible in ((alice.subject, {str(alice.subject)}), (bob.subject, {str(bob.subject)}), (None, set())):
-        with psycopg.connect(_as(subject), autocommit=True) as scoped:
-            assert {row[0] for row in scoped.execute(statement)} == visible
-            for act in ("TRUNCATE {}", "ALTER TABLE {} DISABLE ROW LEVEL SECURITY", "DROP TABLE {}"):
-                with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                    scoped.execute(psycopg.sql.SQL(act).format(name))  # type: ignore[arg-type]
-    if table != "memories_gate":  # the gate's trigger reads it for everybody
-        with psycopg.connect(_as(None, "memoryportal_owner"), autocommit=True) as owner:
-            assert owner.execute(statement).fetchall() == []  # the owner is bound too
-
-
-def test_the_portals_login_owns_nothing_and_is_no_superuser(superuser: Superuser) -> None:
-    roles = superuser.execute(
-        "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication FROM pg_roles "
-        "WHERE rolname IN ('memoryportal_scoped', 'memoryportal_app', 'memoryportal_owner')"
-    ).fetchall()
-    assert roles == [(False,) * 5] * 3
-    owned = superuser.execute(
-        "SELECT relname FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner "
-        "WHERE rolname IN ('memoryportal_scoped', 'memoryportal_app')"
-    ).fetchall()
-    assert owned == []
-    members = superuser.execute(
-        "SELECT 1 FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member WHERE rolname LIKE 'memoryportal%'"
-    ).fetchall()
-    assert members == []
-
-
-def test_a_subject_is_forgotten_with_its_transaction(
-    superuser: Superuser, alice: ScopedMemory, bob: ScopedMemory
-) -> None:
-    """A pooled connection must not go on speaking for the person that it served last."""
-    from memoryportal.memory import pool
-
-    _fill(superuser, alice, bob)
-    with pool.get_pool(configuration().dsn).connection() as connection:
-        for _ in range(3):
-            with connection.transaction(), connection.cursor() as cursor:
-                pool.bind_subject(cursor, str(alice.subject))
-                assert cursor.execute("SELECT count(*) FROM memories").fetchone() == (1,)
-            with connection.transaction():
-                assert connection.execute("SELECT count(*) FROM memories").fetchone() == (0,)
