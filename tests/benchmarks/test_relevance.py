@@ -11,6 +11,7 @@ from .questions import ANSWERED, UNANSWERED
 from .report import Report
 
 FLOORS = (0.10, 0.13, 0.15, 0.17, OFFLINE_FLOOR, 0.21, 0.23, 0.25, 0.30, 0.35, 0.40)
+CLOSE_TO_THE_BEST = 0.05
 PART = "relevance floor of the offline embedder"
 
 
@@ -76,8 +77,8 @@ def _outcome(floor: float, asked: list[Asked], unanswered: list[float]) -> Outco
 
 def test_relevance_floor(report: Report) -> None:
     asked, unanswered = _answered(), _best_scores_without_an_answer()
-    for floor in FLOORS:
-        outcome = _outcome(floor, asked, unanswered)
+    outcomes = {floor: _outcome(floor, asked, unanswered) for floor in FLOORS}
+    for floor, outcome in outcomes.items():
         words = (
             f"precision {outcome.precision:.2f}  recall {outcome.recall:.2f}  answered {outcome.answered:.2f}  "
             f"rightly nothing {outcome.silent:.2f}  balance {outcome.balance:.2f}"
@@ -89,6 +90,8 @@ def test_relevance_floor(report: Report) -> None:
             "silent": outcome.silent,
         }
         report.note(PART, f"floor {floor:.2f}{' (default)' if floor == OFFLINE_FLOOR else ''}", words, numbers=numbers)
+    best = max(outcome.balance for outcome in outcomes.values())
+    assert outcomes[OFFLINE_FLOOR].balance > best - CLOSE_TO_THE_BEST
 
 
 def test_the_story_of_the_examples_holds_at_the_floor() -> None:
