@@ -1,6 +1,5 @@
 """Looking at a page as axe does, in both themes, and for words that run out of the window."""
 
-import re
 from typing import Any
 
 from axe_playwright_python.base import AXE_SCRIPT
@@ -29,13 +28,11 @@ class Looking:
     def at(self, name: str) -> None:
         """Look at the page that is open; the pictures are called after `name`."""
         self.seen.add(name)
-        slug = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "id", name)
-        slug = re.sub(r"\W+", "-", slug).strip("-") or "start"
         self.page.evaluate(AXE_SCRIPT)  # the content policy would stop a script tag
         for theme in THEMES:
             self.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-            self.problems += [f"{slug}, {theme}: {line}" for line in self._wrong()]
-            keep_picture(self.page, f"pages/{slug}-{theme}")
+            self.problems += [f"{name}, {theme}: {line}" for line in self._wrong()]
+            keep_picture(self.page, f"pages/{theme}", name)
 
     def _wrong(self) -> list[str]:
         violations: list[dict[str, Any]] = self.page.evaluate(RUN, RULES)

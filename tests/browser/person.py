@@ -11,9 +11,11 @@ SECRET = "quillwort"
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
-def keep_picture(page: Page, name: str) -> None:
-    """artefacts/<name>.png, the whole page."""
-    page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True, animations="disabled")
+def keep_picture(page: Page, album: str, name: str) -> None:
+    """The whole page, as artefacts/<album>/<name>.png. Ids are left out: a picture is called the same in every run."""
+    slug = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|(?<=/)\d+(?=/)", "one", name.lower())
+    slug = re.sub(r"\W+", "-", slug).strip("-") or "start"
+    page.screenshot(path=ARTEFACTS / album / f"{slug}.png", full_page=True, animations="disabled")
 
 
 class Person:
@@ -44,8 +46,7 @@ class Person:
         assert SECRET not in self.page.content(), what
         assert self.page.evaluate(SIDEWAYS) == 0, what
         self.pictures += 1
-        slug = re.sub(r"\W+", "-", what.lower()).strip("-")
-        keep_picture(self.page, f"{self.album}/{self.pictures:02}-{slug}")
+        keep_picture(self.page, self.album, f"{self.pictures:02} {what}")
 
     def reads(self, text: str | re.Pattern[str]) -> None:
         """Wait until the page says this."""

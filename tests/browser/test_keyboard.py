@@ -103,6 +103,15 @@ def test_the_way_past_the_menu_is_the_first_stop(alices_page: Page, remembered: 
     tab_to(alices_page, alices_page.get_by_role("searchbox"))
 
 
+def test_the_bar_that_sticks_covers_nothing(alices_page: Page, remembered: ScopedMemory) -> None:
+    """With something ticked a bar stays at the top; the keyboard, on its way up, does not get under it."""
+    alices_page.goto("/memories/")
+    alices_page.locator("input[name=id]").last.check()
+    for _ in range(20):
+        alices_page.keyboard.press("Shift+Tab")
+        assert alices_page.evaluate(UNCOVERED), alices_page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
+
+
 # --- small windows, large letters ------------------------------------------------------------------------------------
 
 
@@ -121,7 +130,7 @@ def test_nothing_runs_out_of_a_small_window(
             page.goto(path)
             page.add_style_tag(content=f"html {{ font-size: {letters * 1.0625}% !important }}")
             wide += [path] if page.evaluate(SIDEWAYS) else []
-            keep_picture(page, f"narrow/{width}-{re.sub(r'[^a-z]+', '-', path).strip('-')[:40]}")
+            keep_picture(page, f"narrow/{width}", path)
     assert wide == []
 
 
@@ -158,7 +167,7 @@ def test_forced_colours_leave_everything_recognisable(alices_page: Page, remembe
     for path in ("/memories/?agent=support_bot", "/erasure/", "/held/"):
         alices_page.goto(path)
         assert alices_page.evaluate(BORDERLESS) == []
-        keep_picture(alices_page, f"forced-colours/{re.sub('[^a-z]+', '-', path).strip('-')}")
+        keep_picture(alices_page, "forced-colours", path)
     current, other = alices_page.locator(".nav [aria-current]"), alices_page.locator(".nav a:not([aria-current])").first
     colours = [link.evaluate("link => getComputedStyle(link).borderBottomColor") for link in (current, other)]
     assert colours[0] != colours[1], "where one is can be seen"
