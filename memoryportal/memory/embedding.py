@@ -14,9 +14,9 @@ from .configuration import OFFLINE_DIMENSIONS, PLATFORM, configuration
 from .errors import EmbedderUnavailable
 
 # Similarity below which a memory has nothing to do with the question. Measured with labelled questions about the demo's
-# memories (`make bench`, tests/benchmarks/test_relevance.py): at 0.19 nine of ten questions get a right memory, and seven
-# of ten that have no answer get none. A higher floor is rightly silent more often, but at 0.20 the examples' own answer
-# ("food preferences": "I am vegetarian", 0.195) is lost.
+# memories (`make bench`, tests/benchmarks/test_relevance.py): at 0.19 nine of ten questions get a right memory, and
+# seven of ten that have no answer get none. A higher floor is rightly silent more often, but at 0.20 the examples' own
+# answer ("food preferences": "I am vegetarian", 0.195) is lost.
 OFFLINE_FLOOR = 0.19
 OTHER_FLOOR = 0.30
 Action = Literal["add", "search", "update"]
