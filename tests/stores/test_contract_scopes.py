@@ -1,59 +1,21 @@
 """What every store keeps apart: people, assistants and conversations, whatever their ids look like."""
 
-import unicodedata
 from collections.abc import Callable
 
 import pytest
 
 from memoryportal.memory import Filters, MemoryNotFound, ScopedMemory
+from tests.hostile import APART
 
 from .conftest import Person
 from .planting import Planter
 from .test_contract import found, said, texts
 from .test_contract_changes import snapshot
 
-# Each group is a set of ids that some store, parser or query language has taken for one another.
-LOOKALIKES = (
-    ("alice", "Alice", "ALICE", "alice}", "{alice}", "alice|bob", "alice'", 'alice"', "alice%", "ali_e", "ali%e"),
-    (
-        "u1",
-        "u11",
-        "1",
-        "01",
-        "1.0",
-        "u1:",
-        ":u1",
-        "u1&agent_id=a1",
-        "u1%26",
-        "(u1)",
-        "u1-",
-        "-u1",
-        "@u1",
-        "~u1",
-        "u1\\",
-    ),
-    (
-        "jörg",
-        "jorg",
-        "joerg",
-        "JÖRG",
-        "ＪＯＲＧ",
-        "йорг",
-        "straße",
-        "strasse",
-        "null",
-        "None",
-        "true",
-        "[]",
-        "$or",
-        "a/b",
-    ),
-)
 
-
-@pytest.mark.parametrize("group", LOOKALIKES, ids=lambda group: group[0])
+@pytest.mark.parametrize("group", APART, ids=lambda group: group[0])
 def test_lookalike_people_are_different_people(person: Person, group: tuple[str, ...]) -> None:
-    people = {name: person(name, exactly=True) for name in group if unicodedata.is_normalized("NFC", name)}
+    people = {name: person(name, exactly=True) for name in group}
     items = {name: said(memory, f"The secret word of number {number} is xylophone.")[0]
              for number, (name, memory) in enumerate(people.items())}  # fmt: skip
     for name, memory in people.items():
@@ -68,7 +30,7 @@ def test_lookalike_people_are_different_people(person: Person, group: tuple[str,
         assert people[name].count() == 1
 
 
-@pytest.mark.parametrize("group", LOOKALIKES, ids=lambda group: group[0])
+@pytest.mark.parametrize("group", APART[:3], ids=lambda group: group[0])
 @pytest.mark.parametrize("kind", ["agent", "run"])
 def test_lookalike_assistants_and_conversations_are_kept_apart(
     person: Person, group: tuple[str, ...], kind: str
