@@ -92,8 +92,13 @@ def expired_on(item: Item) -> str:
 def where_from(summary: Summary) -> str:
     """The end of the first sentence, such as ", from 3 assistants, since March 2026". Of an unfiltered summary."""
     agents = sum(1 for name, _ in summary.agents if name)
-    parts = [f", from {counted(agents, 'assistant', 'assistants')}"] if agents else []
-    return "".join([*parts, f", since {month(summary.since)}"] if summary.since else parts)
+    parts = [f", from {_unbroken(counted(agents, 'assistant', 'assistants'))}"] if agents else []
+    return "".join([*parts, f", since {_unbroken(month(summary.since))}"] if summary.since else parts)
+
+
+def _unbroken(words: str) -> str:
+    """Words that stay on one line, such as a number and its noun."""
+    return words.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def results_sentence(hits: Hits) -> str:
