@@ -36,7 +36,7 @@ class AgentKnowledge:
     ) -> Page:
         """One page with the true total. BadCursor for an `after` that was issued for other filters."""
         filters, order = arguments.filters_given(filters), arguments.order_given(order)
-        position = cursors.decode(after, filters, order) if after else None
+        position = None if after in (None, "") else cursors.decode(after, filters, order)
         found, more, total = _store().page(self.scope, filters, position, arguments.limit_given(limit), order)
         key = (time_key(found[-1][1] or {}), str(found[-1][0])) if found else None
         following = cursors.encode(key, filters, order) if more and key else None

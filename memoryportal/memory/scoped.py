@@ -51,7 +51,7 @@ class ScopedMemory:
     ) -> Page:
         """One page with the true total. BadCursor for an `after` that was issued for other filters."""
         filters, order = arguments.filters_given(filters), arguments.order_given(order)
-        position = cursors.decode(after, filters, order) if after else None
+        position = None if after in (None, "") else cursors.decode(after, filters, order)
         found, more, total = current_store().page(self.scope, filters, position, arguments.limit_given(limit), order)
         last = found[-1] if found else None
         following = cursors.encode(_key(last), filters, order) if more and last else None
