@@ -10,20 +10,12 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from memoryportal.accounts.http import is_htmx
-from memoryportal.base.errors import ErrorText, error_response
-from memoryportal.memory import ErasureRunning, MemoryNotFound
+from memoryportal.memory import MemoryNotFound
 
 from . import grants, present
 from .guard import StaffRequest
 
 View = Callable[..., HttpResponseBase]
-ERASING = ErrorText(
-    409,
-    "This person's memories are being erased",
-    "An erasure of everything that is remembered about this person is running at this moment.",
-    "Nothing was changed.",
-    "Wait until it has ended.",
-)
 
 
 def explained(view: View) -> View:
@@ -37,8 +29,6 @@ def explained(view: View) -> View:
             raise Http404 from None
         except grants.GrantEnded:
             return _ended(request, grant_id)
-        except ErasureRunning:
-            return error_response(request, ERASING)
 
     return answering
 

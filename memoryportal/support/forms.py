@@ -59,7 +59,7 @@ class FindForm(forms.Form):
 class OpenForm(forms.Form):
     """Why, for how long, and under which of the person's ids. Whom it is about, the session says (target.py)."""
 
-    under = forms.ChoiceField(label="Which of their ids", widget=forms.RadioSelect)
+    under = forms.ChoiceField(label="Which of their ids", required=False, widget=forms.RadioSelect)
     category = forms.ChoiceField(
         label="What it is about",
         help_text="The person reads these words.",
