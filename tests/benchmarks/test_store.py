@@ -5,9 +5,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from statistics import mean, median
 from typing import Any
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from memoryportal.memory import Filters, ScopedMemory, SubjectId
 from memoryportal.memory.configuration import DEFAULT_COLLECTION, configuration
@@ -25,6 +29,7 @@ from .timing import Times, in_turn
 FILTERS = {"user_id": PERSON}
 PAGE, ALL, TOP = 25, 10_000, 10
 REPETITIONS, ERASURES = 30, 3
+_inside: dict[int, float] = {}  # size of the store -> median of the list's statement in milliseconds
 ROUNDS = 3  # of questions: from the eleventh search on, mem0's connection runs a generic plan
 
 
@@ -101,6 +106,11 @@ def test_list_inside_the_store(pair: Pair, report: Report) -> None:
         assert (len(found), total) == (PAGE, OWN)
         taken.values.append(store.milliseconds)
     report.times(pair.part, "list, first page, the statement alone", taken)
+    _inside[pair.size] = taken.p50
+    if _inside.keys() >= {SMALL, LARGE}:
+        ratio = _inside[LARGE] / _inside[SMALL]
+        words = f"{ratio:.1f} times as long as among {SMALL:,}"
+        report.note(pair.part, "the same, against a smaller store", words, numbers={"ratio": ratio})
 
 
 def test_page_far_down(pair: Pair, report: Report) -> None:
@@ -122,33 +132,56 @@ def test_summary(pair: Pair, report: Report) -> None:
     report.times(pair.part, "summary", *in_turn(pair.portal.summary, plain, REPETITIONS))
 
 
+Answer = Callable[[str], list[str]]
+
+
+def _answer_of_portal(memory: ScopedMemory, question: str) -> list[str]:
+    return _ids(hit.item for hit in memory.search(question, limit=TOP).hits)
+
+
+def _answer_of_plain(memory: Any, question: str) -> list[str]:
+    found = memory.search(question, filters=FILTERS, top_k=TOP, threshold=0.0, show_expired=True)
+    return [entry["id"] for entry in found["results"]]
+
+
+def _asking(answer: Answer) -> Callable[[], list[str]]:
+    questions = itertools.cycle(QUESTIONS)
+    return lambda: answer(next(questions))
+
+
+def _recalls(own: list[Row], answer: Answer) -> list[float]:
+    """The share of the truly nearest memories in each answer, in the order in which it was asked."""
+    embed = OfflineEmbedder().embed
+    truth = {question: {*nearest(own, embed(question), TOP)} for question in QUESTIONS}
+    return [len({*answer(question)} & truth[question]) / TOP for question in QUESTIONS * ROUNDS]
+
+
 def test_search_by_meaning(pair: Pair, report: Report, settings: Any) -> None:
     settings.SEARCH_FLOOR = -1.0  # what to leave out is another question: test_relevance.py
-    questions = itertools.cycle(QUESTIONS)
+    portal, plain = partial(_answer_of_portal, pair.portal), partial(_answer_of_plain, pair.plain)
+    ours, theirs = mean(_recalls(pair.own, portal)), _recalls(pair.own, plain)
+    first, later = mean(theirs[:TOP]), mean(theirs[TOP:])
+    assert ours == 1.0
+    report.note(pair.part, f"recall@{TOP} of one's own, 10 searches on a connection", f"{ours:.2f}", f"{first:.2f}")
+    numbers = {"portal": ours, "plain_first_ten": first, "plain_later": later}
+    report.note(pair.part, f"recall@{TOP} from the 11th search on", f"{ours:.2f}", f"{later:.2f}", "", numbers)
+    returned = median(len(plain(question)) for question in QUESTIONS)
+    report.note(pair.part, f"results of a search for {TOP}, median", TOP, f"{returned:.0f}")
+    report.times(pair.part, "search by meaning", *in_turn(_asking(portal), _asking(plain), REPETITIONS))
 
-    def ask_portal() -> list[str]:
-        return _ids(hit.item for hit in pair.portal.search(next(questions), limit=TOP).hits)
 
-    def ask_plain() -> list[str]:
-        found = pair.plain.search(next(questions), filters=FILTERS, top_k=TOP, threshold=0.0, show_expired=True)
-        return [entry["id"] for entry in found["results"]]
-
-    embed = OfflineEmbedder().embed
-    truth = [set(nearest(pair.own, embed(question), TOP)) for question in QUESTIONS]
-    ours, theirs = ([ask() for _ in range(ROUNDS) for _ in QUESTIONS] for ask in (ask_portal, ask_plain))
-    recalls = [
-        [len(set(ids) & right) / TOP for ids, right in zip(found, truth * ROUNDS, strict=True)]
-        for found in (ours, theirs)
-    ]
-    portal = sum(recalls[0]) / len(recalls[0])
-    first, later = (sum(part) / len(part) for part in (recalls[1][:TOP], recalls[1][TOP:]))
-    returned = sorted(map(len, theirs[TOP:]))[len(theirs[TOP:]) // 2]
-    assert portal == 1.0
-    numbers = {"portal": portal, "plain_first_ten": first, "plain_later": later, "plain_results_median": returned}
-    report.note(pair.part, f"recall@{TOP} of one's own, 10 searches on a connection", f"{portal:.2f}", f"{first:.2f}")
-    report.note(pair.part, f"recall@{TOP} from the 11th search on", f"{portal:.2f}", f"{later:.2f}", "", numbers)
-    report.note(pair.part, f"results of a search for {TOP}, median", TOP, returned)
-    report.times(pair.part, "search by meaning", *in_turn(ask_portal, ask_plain, REPETITIONS))
+def test_search_by_meaning_without_the_approximate_index(
+    pair: Pair, report: Report, settings: Any, tmp_path: Path
+) -> None:
+    """Plain mem0 configured with `hnsw: false` finds everything, by looking at everybody's memories."""
+    settings.SEARCH_FLOOR = -1.0
+    address = make_conninfo(pair.plain_house.owner, options="-c enable_indexscan=off")
+    with mem0_at(address, tmp_path, OfflineEmbedder()) as exact:
+        portal, plain = partial(_answer_of_portal, pair.portal), partial(_answer_of_plain, exact)
+        recall = mean(_recalls(pair.own, plain))
+        assert recall == 1.0
+        times = in_turn(_asking(portal), _asking(plain), REPETITIONS)
+    report.times(pair.part, f"search beside mem0 without HNSW (recall {recall:.2f})", *times)
 
 
 def test_search_by_word(pair: Pair, report: Report) -> None:
