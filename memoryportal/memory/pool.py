@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import psycopg
 from psycopg import errors as pg
@@ -165,7 +165,8 @@ def bind_subject(cursor: Cursor, subject: str, knowledge: str = "") -> None:
 @contextmanager
 def transaction(dsn: str, subject: str, knowledge: str = "") -> Iterator[Cursor]:
     """One transaction on the pool, bound to `subject` or `knowledge`. Raises the memory room's own errors only."""
-    with store_errors(), get_pool(dsn).connection() as connection, connection.cursor() as cursor:
+    with store_errors(), get_pool(dsn).connection() as connection, connection.cursor() as plain:
+        cursor = cast("Cursor", plain)  # the pool's cursor_factory
         bind_subject(cursor, subject, knowledge)
         yield cursor
         _commit(cursor)
@@ -177,7 +178,8 @@ def fresh_transaction(dsn: str, subject: str) -> Iterator[Cursor]:
     with store_errors():
         connection = DeadlineConnection.connect(dsn, **connection_options(dsn))
         try:
-            with connection, connection.cursor() as cursor:
+            with connection, connection.cursor() as plain:
+                cursor = cast("Cursor", plain)
                 bind_subject(cursor, subject)
                 yield cursor
                 _commit(cursor)
