@@ -66,6 +66,7 @@ INSTALLED_APPS = [
     "memoryportal.erasure",
     "memoryportal.mydata",
     "memoryportal.support",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # shows what accounts/administration says, and nothing else
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",

@@ -18,7 +18,8 @@ from memoryportal.memory import ScopedMemory
 
 CANARY = "Only Alice knows the word quillwort-7741."
 # Pages that anybody may open. allauth's own are under accounts/; everything else that is public is named here.
-PUBLIC = {"", "healthz", "readyz", ".well-known/memoryportal-keys.json"}
+# The last one is in a mail, for somebody who may have lost everything but that mail.
+PUBLIC = {"", "healthz", "readyz", ".well-known/memoryportal-keys.json", "settings/address/<str:token>/cancel/"}
 GRANT = "5b0c2f1e-0000-4000-8000-000000000001"
 VERBS = ("get", "post", "put", "patch", "delete")
 pytestmark = pytest.mark.django_db
@@ -36,12 +37,14 @@ def routes(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[st
 ROUTES = sorted(set(routes()))
 OURS = [route for route in ROUTES if not route.startswith("accounts/")]
 STAFF = [route for route in OURS if route.startswith("support/")]
+ADMIN = [route for route in OURS if route.startswith("admin/")]
 OWNED = [route for route in OURS if "<uuid:" in route]
 
 
 def path_of(route: str, ids: dict[str, Any]) -> str:
     """A path for the route with these ids; whatever the regular expressions of allauth ask for gets a word."""
     path = re.sub(r"<\w+:(\w+)>", lambda found: str(ids.get(found[1], 1)), route)
+    path = re.sub(r"\(\?P<app_label>(\w+)[^)]*\)", r"\1", path)  # Django admin names its applications there
     path = re.sub(r"\(\?P<\w+>[^)]*\)", "abc", path)
     return "/" + path.replace("^", "").replace("$", "")
 
@@ -121,6 +124,19 @@ def test_for_people_without_a_role_there_are_no_staff_pages(
                 assert response.status_code == 404, f"{verb} {route}"
                 assert body_of(response) == nothing, f"{verb} {route}"
         assert Event.objects.count() == before, "nor is there anything to record"
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["page", "fragment"])
+def test_the_administration_does_not_exist_for_anybody_else(
+    htmx: bool, owned: dict[str, Any], alice: User, alice_client: Client
+) -> None:
+    before = User.objects.order_by("pk").values()
+    names = {**owned, "account_id": alice.pk, "object_id": alice.pk, "role": "support"}
+    assert len(ADMIN) > 10
+    for route in ADMIN:
+        for verb in VERBS:
+            assert send(alice_client, verb, path_of(route, names), htmx).status_code == 404, f"{verb} {route}"
+    assert list(User.objects.order_by("pk").values()) == list(before)
 
 
 def test_strangers_never_meet_the_text_anywhere(

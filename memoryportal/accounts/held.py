@@ -4,6 +4,7 @@ _LOGIN = "part of how the person signs in; goes with the account"
 _SESSION = "shows the person where they are signed in; goes with the session"
 _LINK = "connects the account to an assistant's id; without it the person could not see that nothing is left"
 _WHOSE = "whose row this is; the account outlives an erasure of memories"
+_NEVER_WRITTEN = "Django's own log of its admin stays empty: the audit trail has everything"
 _NOT_PERSONAL = "names roles and rights, not people"
 
 EXEMPT = {
@@ -69,6 +70,10 @@ EXEMPT = {
     "usersessions_usersession.user_id": _WHOSE,
     "django_session.session_key": _SESSION,
     "django_session.session_data": f"who is signed in and which of their ids is shown, no text; {_SESSION}",
+    "django_admin_log.user_id": _NEVER_WRITTEN,
+    "django_admin_log.object_id": _NEVER_WRITTEN,
+    "django_admin_log.object_repr": _NEVER_WRITTEN,
+    "django_admin_log.change_message": _NEVER_WRITTEN,
     "auth_group.name": _NOT_PERSONAL,
     "auth_permission.name": _NOT_PERSONAL,
     "auth_permission.codename": _NOT_PERSONAL,

@@ -7,10 +7,12 @@ from typing import Any, Self, cast
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from memoryportal.audit.actions import Action
+from memoryportal.audit.record import OPERATOR, record
 from memoryportal.memory.scope import MAX_ID_LENGTH, SubjectId
 
 from .waiting import AddressChange, Letter, LinkAsk, MailedCode, RoleAsk, UsedToken  # noqa: F401 - Django looks here
@@ -39,7 +41,12 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        return self.create_user(email, password, is_superuser=True, **fields)
+        """`manage.py createsuperuser`: the first administrators come from somebody with a shell, with an event."""
+        with transaction.atomic():
+            user = self.create_user(email, password, is_superuser=True, **fields)
+            details = {"role": "administrator", "target": user.pk}
+            record(Action.ROLE_GRANTED, actor=OPERATOR, subject=SubjectId(user.subject), details=details)
+        return user
 
     def get_by_natural_key(self, username: str | None) -> "User":
         return self.get(email=(username or "").strip().lower())

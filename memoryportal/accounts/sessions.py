@@ -82,7 +82,7 @@ def go_on(request: HttpRequest) -> bool:
 def _limits(request: HttpRequest) -> tuple[int, int]:
     """(idle, absolute) seconds."""
     idle, absolute = settings.SESSION_COOKIE_AGE, settings.SESSION_ABSOLUTE_SECONDS
-    if not request.session.get(_STAFF):
+    if not (request.session.get(_STAFF) or getattr(request.user, "is_superuser", False)):
         return idle, absolute
     return min(idle, settings.STAFF_SESSION_IDLE_SECONDS), min(absolute, settings.STAFF_SESSION_ABSOLUTE_SECONDS)
 

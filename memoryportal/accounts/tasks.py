@@ -7,7 +7,9 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from . import letters
+from memoryportal.base.queue import ring
+
+from . import addresses, letters
 from .waiting import ASKS_LAST, LinkAsk, MailedCode, RoleAsk, UsedToken
 
 PATIENCE = RetryStrategy(max_attempts=10, exponential_wait=5)
@@ -24,6 +26,20 @@ def send_letter(letter_id: str) -> None:
 def ring_again(timestamp: int) -> None:
     """Ring for letters whose bell was lost."""
     letters.ring_again()
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(queueing_lock="accounts.change_addresses")
+def change_addresses(timestamp: int) -> None:
+    """Ring for each change of address whose three days are over."""
+    for pk in addresses.due():
+        ring(change_address, once=f"accounts.address:{pk}", change_id=pk)
+
+
+@app.task(retry=PATIENCE)
+def change_address(change_id: int) -> None:
+    """Make one change, unless it was cancelled."""
+    addresses.apply(change_id)
 
 
 @app.periodic(cron="17 3 * * *")

@@ -1,12 +1,13 @@
 from django.urls import path
 
-from . import link_views, prove, views
+from . import address_views, link_views, prove, views
 
 app_name = "accounts"
 urlpatterns = [
     path("", views.settings, name="settings"),
     path("subject/", views.choose_subject, name="choose_subject"),
     path("sessions/<int:session_id>/end/", views.end_session, name="end_session"),
+    path("address/<str:token>/cancel/", address_views.cancel, name="cancel_address"),
     path("link/", link_views.from_host, name="link"),
     path("ids/connect/", link_views.connect, name="connect"),
     path("ids/<int:link_id>/disconnect/", link_views.disconnect, name="disconnect"),

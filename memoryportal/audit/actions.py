@@ -17,6 +17,7 @@ class Action(models.TextChoices):
     PASSWORD_CHANGED = "password.changed", "Changed the password"
     ADDRESS_CHANGED = "address.changed", "Changed the e-mail address"
     ROLE_ASKED = "role.asked", "Asked for a role to be granted"
+    ROLE_REFUSED = "role.refused", "A role was not granted"
     ROLE_GRANTED = "role.granted", "Granted a role"
     ROLE_REVOKED = "role.revoked", "Took a role away"
     ACCOUNT_CHANGED = "account.changed", "Changed an account"
