@@ -9,11 +9,12 @@ from typing import Any
 
 from psycopg import sql
 
-from .rows import recheck, to_item
+from .errors import ScopeViolation
+from .rows import recheck, recheck_subject, to_item
 from .scoped import ScopedMemory
 from .stores import current_store
 from .stores.base import Abilities
-from .stores.side import VERSION_COLUMNS, to_version
+from .stores.side import MESSAGE_COLUMNS, VERSION_COLUMNS, to_message, to_version
 from .types import Entity, Item, Message, Version
 
 BATCH = 500
@@ -43,7 +44,7 @@ def histories(memory: ScopedMemory, ids: list[str]) -> dict[str, list[Version]]:
     with store.open(memory.scope) as cursor:
         rows = cursor.execute(statement.format(store.tables.history), (str(memory.subject), ids)).fetchall()
     found: dict[str, list[Version]] = defaultdict(list)
-    for version in map(to_version, rows):
+    for version in map(to_version, recheck_subject(memory.scope, rows)):
         found[version.memory_id].append(version)
     return found
 
@@ -61,10 +62,9 @@ def messages(memory: ScopedMemory) -> Iterator[Message]:
     """The whole message buffer of the subject, oldest first."""
     store = current_store()
     statement = sql.SQL(
-        "SELECT seq, agent, run, role, name, content, created_at FROM {} WHERE subject = %s AND seq > %s "
-        "ORDER BY seq LIMIT %s"
+        f"SELECT {MESSAGE_COLUMNS} FROM {{}} WHERE subject = %s AND seq > %s ORDER BY seq LIMIT %s"
     ).format(store.tables.messages)
-    return _by_seq(memory, statement, _to_message)
+    return _by_seq(memory, statement, to_message)
 
 
 def entities(memory: ScopedMemory) -> list[Entity]:
@@ -72,16 +72,14 @@ def entities(memory: ScopedMemory) -> list[Entity]:
     return current_store().entities(memory.scope, ALL_ENTITIES)
 
 
-def _to_message(row: Any) -> Message:
-    return Message(row[0], row[1], row[2], row[3], row[4], row[5] or "", row[6])
-
-
 def _by_seq(memory: ScopedMemory, statement: sql.Composed, build: Callable[[Any], Any]) -> Iterator[Any]:
+    if memory.scope.is_narrowed:
+        raise ScopeViolation("not every one of these rows says which assistant it came from")
     last = 0
     while True:
         with current_store().open(memory.scope) as cursor:
             rows = cursor.execute(statement, (str(memory.subject), last, BATCH)).fetchall()
-        yield from map(build, rows)
+        yield from map(build, recheck_subject(memory.scope, rows))
         if len(rows) < BATCH:
             return
         last = rows[-1][0]

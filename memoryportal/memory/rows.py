@@ -59,6 +59,18 @@ def recheck(scope: AnyScope, rows: Iterable[Row]) -> list[Row]:
     return kept
 
 
+def recheck_subject(scope: AnyScope, rows: Iterable[Any]) -> list[Any]:
+    """The same for rows of a side table, whose last column is the subject."""
+    owner = scope.mem0_ids().get("user_id")
+    kept = []
+    for row in rows:
+        if owner is not None and row[-1] == owner:
+            kept.append(row)
+        else:
+            FOREIGN_ROWS.report(scope, row[0])
+    return kept
+
+
 def time_key(payload: dict[str, Any]) -> str:
     """The text that pages are sorted by, "" without one. Agents may store anything as a time (stores/conditions.py)."""
     created = payload.get("created_at")

@@ -4,6 +4,7 @@ from typing import Any
 
 from psycopg import sql
 
+from ..rows import recheck
 from ..scope import Scope
 from ..types import Entity, Residue
 from . import conditions
@@ -49,7 +50,7 @@ class PlacesMixin(SideTables):
         statement = sql.SQL("SELECT id::text, payload FROM {} WHERE {} ORDER BY payload->>'data', id LIMIT %s")
         with self.open(scope) as cursor:
             rows = cursor.execute(statement.format(self.tables.entities, where.sql), [*where.params, limit]).fetchall()
-        return [to_entity(row[0], row[1]) for row in rows]
+        return [to_entity(row[0], row[1]) for row in recheck(scope, rows)]
 
 
 def to_entity(entity_id: str, payload: dict[str, Any]) -> Entity:

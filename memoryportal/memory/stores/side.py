@@ -9,12 +9,16 @@ from .. import controls
 from ..errors import MemoryRoomError
 from ..names import Tables
 from ..pool import Cursor, fresh_transaction, transaction
-from ..rows import Row, parse_time
+from ..rows import Row, parse_time, recheck_subject
 from ..scope import AnyScope, Scope
 from ..types import Message, Residue, Version
 from .conditions import Conditions
 
-VERSION_COLUMNS = "seq, memory_id::text, event, old_memory, new_memory, created_at, updated_at, actor_id, role, purged"
+# The subject comes last: the second look at whose row it is (recheck_subject).
+VERSION_COLUMNS = (
+    "seq, memory_id::text, event, old_memory, new_memory, created_at, updated_at, actor_id, role, purged, subject"
+)
+MESSAGE_COLUMNS = "seq, agent, run, role, name, content, created_at, subject"
 Counting = tuple[sql.Composed, list[Any]]
 Gone = list[tuple[str, str | None, str | None]]
 """(memory id, agent, run) of memories that were deleted."""
@@ -106,7 +110,7 @@ class SideTables:
         )
         with self.open(scope) as cursor:
             rows = cursor.execute(statement.format(self.tables.history), (str(scope.subject), memory_id)).fetchall()
-        return [to_version(row) for row in rows]
+        return [to_version(row) for row in recheck_subject(scope, rows)]
 
     def past(self, scope: Scope, limit: int) -> list[Version]:
         """History of memories that are gone: read newest first, the living ones left out.
@@ -118,7 +122,7 @@ class SideTables:
         statement = sql.SQL(f"SELECT {VERSION_COLUMNS} FROM {{}} WHERE subject = %s ORDER BY seq DESC LIMIT 5000")
         with self.open(scope) as cursor:
             rows = cursor.execute(statement.format(self.tables.history), (str(scope.subject),)).fetchall()
-        versions = [to_version(row) for row in rows]
+        versions = [to_version(row) for row in recheck_subject(scope, rows)]
         alive = {str(row[0]) for row in self.get_many(scope, sorted({version.memory_id for version in versions}))}
         return [version for version in versions if version.memory_id not in alive][:limit]
 
@@ -146,12 +150,12 @@ class SideTables:
 
     def messages(self, scope: Scope, limit: int) -> list[Message]:
         where = _buffered(scope)
-        statement = sql.SQL(
-            "SELECT seq, agent, run, role, name, content, created_at FROM {} WHERE {} ORDER BY seq LIMIT %s"
-        ).format(self.tables.messages, where.sql)
+        statement = sql.SQL(f"SELECT {MESSAGE_COLUMNS} FROM {{}} WHERE {{}} ORDER BY seq LIMIT %s").format(
+            self.tables.messages, where.sql
+        )
         with self.open(scope) as cursor:
             rows = cursor.execute(statement, [*where.params, limit]).fetchall()
-        return [Message(row[0], row[1], row[2], row[3], row[4], row[5] or "", row[6]) for row in rows]
+        return [to_message(row) for row in recheck_subject(scope, rows)]
 
 
 def _buffered(scope: Scope) -> Conditions:
@@ -168,3 +172,8 @@ def to_version(row: Any) -> Version:
     """A Version from the columns of VERSION_COLUMNS."""
     at = parse_time(row[6]) or parse_time(row[5])
     return Version(row[0], row[1], row[2], row[3], row[4], at, row[7], row[8], row[9])
+
+
+def to_message(row: Any) -> Message:
+    """A Message from the columns of MESSAGE_COLUMNS."""
+    return Message(row[0], row[1], row[2], row[3], row[4], row[5] or "", row[6])

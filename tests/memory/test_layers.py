@@ -1,0 +1,112 @@
+"""Each layer alone: the portal's own conditions without the wall, and the second look without either of them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from psycopg import sql
+
+from memoryportal.memory import MemoryNotFound, ScopedMemory, ScopeViolation, SubjectId, bulk, pool
+from memoryportal.memory.configuration import configuration
+from memoryportal.memory.rows import FOREIGN_ROWS
+from memoryportal.memory.stores import conditions, side
+
+from .calls import CALLS, CANARY, READS, fill
+from .planted import EMBEDDER, TABLES, Superuser, payload, plant, plant_entity, plant_history, stored
+
+
+@pytest.fixture
+def wall_down(superuser: Superuser) -> Iterator[None]:
+    """Row-level security off, as where the portal connects as the tables' owner."""
+    switch = "ALTER TABLE {} {} ROW LEVEL SECURITY"
+    for table in TABLES:
+        superuser.execute(sql.SQL(switch).format(sql.Identifier(table), sql.SQL("DISABLE")))
+    yield
+    for table in TABLES:
+        superuser.execute(sql.SQL(switch).format(sql.Identifier(table), sql.SQL("ENABLE")))
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize(
+    ("one", "other"), [("alice", "bob"), ("a%", "ab"), ("a_", "ab"), ("ann", "Ann"), ("u1", "u11")]
+)
+def test_the_portal_keeps_people_apart_without_the_wall(
+    superuser: Superuser, wall_down: None, name: str, one: str, other: str
+) -> None:
+    alice, bob = ScopedMemory(SubjectId(one)), ScopedMemory(SubjectId(other))
+    foreign = fill(superuser, bob)
+    before = stored(superuser, other)
+    try:
+        answer = CALLS[name](alice, foreign)
+    except MemoryNotFound as error:
+        answer = error
+    except Exception as error:
+        assert type(error).__name__ == "CountMoved", error  # delete_matching: she has none
+        answer = error
+    assert "I drink tea" not in repr(answer)
+    assert foreign not in repr(answer)
+    assert stored(superuser, other) == before
+
+
+def test_with_the_wall_down_somebody_else_would_be_found(
+    superuser: Superuser, bob: ScopedMemory, wall_down: None
+) -> None:
+    """The test above has something to find: the same login sees everything then."""
+    fill(superuser, bob)
+    with pool.transaction(configuration().dsn, "somebody else") as cursor:
+        assert cursor.execute("SELECT count(*) FROM memories").fetchone() == (1,)
+
+
+SEARCHING = ("page", "search", "search by word", "get_many", "entities", "walk", "bulk.items", "bulk.entities")
+
+
+@pytest.mark.parametrize("name", SEARCHING)
+def test_a_row_that_slips_through_is_dropped_and_reported(
+    superuser: Superuser,
+    alice: ScopedMemory,
+    bob: ScopedMemory,
+    wall_down: None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+) -> None:
+    """A mistake in a condition, on a store without a wall: the row arrives, and goes no further."""
+    vector = EMBEDDER.embed("tea")
+    ids = plant(superuser, [payload(owner.subject, f"tea {CANARY}") for owner in (alice, bob)], [vector] * 2)
+    for owner, memory_id in zip((alice, bob), ids, strict=True):
+        plant_entity(superuser, owner.subject, f"name of {owner.subject}", [memory_id])
+    before = FOREIGN_ROWS.count
+    monkeypatch.setattr(conditions, "of_scope", lambda scope: conditions.Conditions().add("true"))
+    try:
+        answer: Any = READS[name](alice, ids[1])
+    except MemoryNotFound:
+        answer = None
+    assert FOREIGN_ROWS.count > before
+    assert str(bob.subject) not in repr(answer)
+    assert ids[1] not in repr(answer)
+    assert any(record.levelname == "CRITICAL" for record in caplog.records)
+    assert CANARY not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["history", "past", "bulk.history", "bulk.histories", "messages", "bulk.messages"])
+def test_a_side_row_that_says_another_subject_is_dropped(
+    superuser: Superuser, alice: ScopedMemory, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The same for history and messages: the row's own subject is read again, whatever was asked for."""
+    memory_id = fill(superuser, alice)
+    plant_history(superuser, alice.subject, "123e4567-e89b-12d3-a456-426614174000", None, "outlived its memory")
+    assert CALLS[name](alice, memory_id)
+    for module in (side, bulk):
+        for columns in ("VERSION_COLUMNS", "MESSAGE_COLUMNS"):
+            wrong = getattr(module, columns).removesuffix("subject") + "'somebody else'"
+            monkeypatch.setattr(module, columns, wrong)
+    before = FOREIGN_ROWS.count
+    assert not CALLS[name](alice, memory_id)
+    assert FOREIGN_ROWS.count > before
+
+
+@pytest.mark.parametrize("name", ["bulk.history", "bulk.messages"])
+def test_rows_that_name_no_assistant_are_not_read_for_one(superuser: Superuser, alice: ScopedMemory, name: str) -> None:
+    fill(superuser, alice)
+    with pytest.raises(ScopeViolation):
+        CALLS[name](ScopedMemory(alice.subject, agent="cook"), "")
