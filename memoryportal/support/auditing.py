@@ -32,7 +32,7 @@ from .audit_words import chain_state, lines
 from .guard import StaffRequest, staff
 from .models import AccessGrant
 
-MOST_ON_A_PAGE = 500_000  # events that are verified while somebody waits: some ten seconds
+MOST_ON_A_PAGE = 200_000  # events that are verified while somebody waits: a few seconds
 
 
 @staff(AUDITOR)
