@@ -25,10 +25,12 @@ class StaffRequest(PortalRequest):
     """For annotations: a request as views behind `staff` see it."""
 
     role: str
+    roles: set[str]
 
 
 def staff(*roles: str) -> Callable[[View], View]:
-    """Let in whoever holds one of these roles now and has a second factor. `request.role` is the first that matches.
+    """Let in whoever holds one of these roles now and has a second factor. `request.role` is the first that matches,
+    `request.roles` are all that they hold.
 
     Anonymous people are sent to the login, everybody else gets the 404 of a page that does not exist.
     """
@@ -48,7 +50,7 @@ def staff(*roles: str) -> Callable[[View], View]:
                 raise Http404
             if not settings.DEMO and not has_second_factor(request.user):
                 return render(request, "support/second_factor.html", status=403)
-            request.role = matching[0]  # type: ignore[attr-defined]
+            request.role, request.roles = matching[0], held  # type: ignore[attr-defined]
             return view(request, *args, **kwargs)
 
         guarded.staff_roles = roles  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from memoryportal.accounts.roles import AUDITOR, PRIVACY, SUPPORT, roles_of
+from memoryportal.accounts.roles import AUDITOR, PRIVACY, SUPPORT
 from memoryportal.accounts.staff import pseudonym_of_staff
 from memoryportal.audit.actions import Action
 from memoryportal.audit.record import Actor, record
@@ -20,7 +20,7 @@ def home(request: StaffRequest) -> HttpResponse:
     """What this member of the staff may do."""
     running = grants.running(request.user)
     context = {
-        "roles": sorted(roles_of(request.user)),
+        "roles": sorted(request.roles),
         "name": pseudonym_of_staff(request.user.pk),
         "grant": present.shown(running) if running else None,
     }

@@ -99,10 +99,10 @@ def shown(grant: AccessGrant) -> ShownGrant:
 
 
 def time_left(seconds: int) -> str:
-    """Such as "14 minutes left": whole minutes that are left, as static/js/timeleft.js counts them."""
-    minutes = seconds // 60
-    if minutes < 1:
+    """Such as "15 minutes left": minutes that have begun count whole, as in static/js/timeleft.js."""
+    if seconds < 60:
         return "Less than a minute left"
+    minutes = -(-seconds // 60)
     return f"{minutes} minute{'' if minutes == 1 else 's'} left"
 
 

@@ -1,6 +1,6 @@
 """The staff's pages. Every view has its guard: `staff_path` refuses one without."""
 
-from . import auditing, grant_pages, links_pages, memory_pages, people_pages, request_pages
+from . import acts_page, auditing, grant_pages, links_pages, memory_pages, people_pages, request_pages
 from .guard import staff_path
 
 app_name = "support"
@@ -17,6 +17,7 @@ urlpatterns = [
     staff_path("links/", links_pages.show, name="links"),
     staff_path("links/<int:ask_id>/approve/", links_pages.approve, name="link_approve"),
     staff_path("links/<int:ask_id>/drop/", links_pages.drop, name="link_drop"),
+    staff_path("acts/", acts_page.show, name="acts"),
     staff_path("audit/", auditing.show, name="audit"),
     staff_path("audit/grants/<uuid:grant_id>/", auditing.grant, name="audit_grant"),
     staff_path("audit/verify/", auditing.verify, name="audit_verify"),

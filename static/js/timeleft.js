@@ -17,8 +17,8 @@
   }
 
   function sentence(seconds) {
-    const minutes = Math.floor(seconds / 60);
-    if (minutes < 1) return "Less than a minute left";
+    if (seconds < 60) return "Less than a minute left";
+    const minutes = Math.ceil(seconds / 60);
     return `${minutes} minute${minutes === 1 ? "" : "s"} left`;
   }
 

@@ -34,8 +34,8 @@ def test_the_list_shows_when_from_whom_and_roughly_how_long(
     answer = support_client.get(page_of(grant))
     assert answer.status_code == 200
     assert no_text_of(items, answer)
-    assert "hidden 10 March 2026 from the assistant shop_bot short" in said(answer)
-    assert "from the assistant shop_bot medium" in said(answer)
+    assert "hidden 10 March 2026 from the assistant shop_bot short text" in said(answer)
+    assert "from the assistant shop_bot medium text" in said(answer)
     assert 'data-memory-total="3"' in answer.content.decode()
     assert actions(before) == ["memory.listed"]
 
@@ -57,7 +57,7 @@ def test_only_this_person_is_listed(grant: AccessGrant, support_client: Client, 
 
 def test_the_time_left_is_said_and_nothing_about_it_is_announced(grant: AccessGrant, support_client: Client) -> None:
     page = support_client.get(page_of(grant))
-    assert "14 minutes left until" in said(page)
+    assert "15 minutes left until" in said(page)
     bar = page.content.decode().split('class="time-left"')[1].split("</div>")[0]
     assert "aria-live" not in bar
     assert "role=" not in bar

@@ -141,6 +141,7 @@ def test_the_table_is_what_was_promised() -> None:
         "support/": staff | {"auditor"},
         "support/people/": staff,
         "support/grants/": staff,
+        "support/acts/": staff,
         **{route: staff for route in STAFF_PAGES if route.startswith("support/grants/<")},
     }
     for route, roles in promised.items():
