@@ -12,12 +12,12 @@ from .models import SubjectLink, User
 
 class AccountBackend(AuthenticationBackend):
     """allauth's, with `user.linked`: the account's links in order, as dictionaries of pk, subject, issuer,
-    created_at.
+    proof, created_at.
     """
 
     def get_user(self, user_id: Any) -> User | None:
         links = SubjectLink.objects.filter(account=OuterRef("pk")).values(
-            link=JSONObject(pk="pk", subject="subject", issuer="issuer", created_at="created_at")
+            link=JSONObject(pk="pk", subject="subject", issuer="issuer", proof="proof", created_at="created_at")
         )
         user: User | None = User.objects.annotate(linked=ArraySubquery(links)).filter(pk=user_id).first()
         return user if user is not None and self.user_can_authenticate(user) else None

@@ -11,7 +11,7 @@ from django.utils import timezone
 from memoryportal.memory.scope import SubjectId
 
 from .configuration import name_of
-from .models import SubjectLink, User
+from .models import Proof, SubjectLink, User
 
 PERSON = "person"  # the role of somebody who acts on what is their own
 ISSUED = "issued"  # the key of the subject that the account was issued
@@ -30,13 +30,14 @@ class UnknownChoice(LookupError):
 class OwnSubject:
     """A subject of one account. `key` names it in forms, so that no subject is ever read from a form.
 
-    `issuer` is how people know the system that gave it out.
+    `issuer` is how people know the system that gave it out; `how` says, in words, how it was shown to be theirs.
     """
 
     key: str
     subject: SubjectId
     issuer: str
     since: datetime
+    how: str = ""
 
 
 def subjects_in_order(user: User) -> list[OwnSubject]:
@@ -47,6 +48,7 @@ def subjects_in_order(user: User) -> list[OwnSubject]:
             SubjectId(link["subject"]),
             name_of(link["issuer"]),
             datetime.fromisoformat(link["created_at"]),
+            str(Proof(link["proof"]).label),
         )
         for link in _links(user)
     ]
@@ -61,7 +63,7 @@ def _links(user: User) -> list[dict[str, Any]]:
     """Loaded with the account of a request (backends.py); read here for every other account."""
     if "linked" in user.__dict__:
         return list(user.__dict__["linked"])
-    rows = SubjectLink.objects.filter(account=user).values("pk", "subject", "issuer", "created_at")
+    rows = SubjectLink.objects.filter(account=user).values("pk", "subject", "issuer", "proof", "created_at")
     return [{**row, "created_at": row["created_at"].isoformat()} for row in rows]
 
 

@@ -19,15 +19,6 @@ AUTHENTICATOR = {
 }
 
 
-@pytest.fixture
-def problems(page: Page) -> list[str]:
-    """What the browser complains about, above all what the policy stopped."""
-    found: list[str] = []
-    page.on("console", lambda message: found.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: found.append(str(error)))
-    return found
-
-
 def enter_password(page: Page, live_server: Any, path: str) -> None:
     page.goto(f"{live_server.url}{path}")
     page.get_by_label("E-mail address").fill("alice@example.com")
