@@ -1,6 +1,7 @@
 """Every public call of the memory room, with what an error of it may not say."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from memoryportal.memory import Filters, ScopedMemory, bulk, controls
@@ -64,3 +65,22 @@ def assert_free_of_content(error: BaseException) -> None:
         assert CANARY not in str(getattr(getattr(one, "diag", None), "message_detail", ""))
         seen += [other for other in (one.__cause__, one.__context__) if other is not None and other not in seen]
     assert error.__suppress_context__ or error.__context__ is None
+
+
+@contextmanager
+def rows_repeated_in_errors(superuser: Superuser) -> Iterator[None]:
+    """Writing is refused with the whole row in the error, as a host's own trigger may do it.
+
+    PostgreSQL's own "Failing row contains …" is left out where row-level security is on, and stands where it is off.
+    """
+    superuser.execute(
+        "CREATE FUNCTION repeat_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "RAISE EXCEPTION 'refused: %', NEW.payload USING DETAIL = NEW.payload::text; END $$"
+    )
+    superuser.execute(
+        "CREATE TRIGGER refused BEFORE INSERT OR UPDATE ON memories FOR EACH ROW EXECUTE FUNCTION repeat_row()"
+    )
+    try:
+        yield
+    finally:
+        superuser.execute("DROP FUNCTION repeat_row() CASCADE")

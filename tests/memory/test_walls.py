@@ -148,13 +148,16 @@ def test_an_own_row_cannot_be_given_away(
     assert stored(superuser) == before
 
 
-@pytest.mark.parametrize("subject", ["*", "a,b", "", " ", "a b", "x" * 129, None, "a\u200bb"])
+@pytest.mark.parametrize(
+    "subject", ["*", "a,b", "", " ", "a b", "x" * 129, None, "a\u200bb", 5, True, ["a"], {"a": "b"}]
+)
 @pytest.mark.parametrize("role", ["memoryportal_scoped", "memoryportal_owner", "postgres"])
-def test_nobody_writes_a_row_of_nobody(superuser: Superuser, role: str, subject: str | None) -> None:
+def test_nobody_writes_a_row_of_nobody(superuser: Superuser, role: str, subject: Any) -> None:
     row = {"data": "of nobody", **({} if subject is None else {"user_id": subject})}
+    told = (subject or "") if isinstance(subject, str | None) else json.dumps(subject)
     statement = "INSERT INTO memories (id, vector, payload) VALUES (gen_random_uuid(), %s, %s)"
     with psycopg.connect(make_conninfo(configuration().dsn, user=role), autocommit=True) as connection:
-        connection.execute("SELECT set_config('memoryportal.subject', %s, false)", (subject or "",))
+        connection.execute("SELECT set_config('memoryportal.subject', %s, false)", (told,))
         with pytest.raises(psycopg.Error) as refusal:
             connection.execute(statement, (as_text(SOMEWHERE), json.dumps(row)))
     assert refusal.value.sqlstate in ("MP003", "42501")

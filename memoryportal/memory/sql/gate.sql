@@ -16,6 +16,9 @@ BEGIN
     END IF;
     IF TG_ARGV[0] = 'payload' THEN
         who := NEW.payload->>'user_id';
+        IF jsonb_typeof(NEW.payload->'user_id') NOT IN ('string', 'null') THEN
+            who := '';  -- the number 5 reads like the text "5" here, and nowhere else
+        END IF;
         by_agent := NEW.payload->>'agent_id';
         by_run := NEW.payload->>'run_id';
         IF TG_OP = 'UPDATE' THEN was := OLD.payload->>'user_id'; END IF;
