@@ -6,6 +6,7 @@ from typing import Any
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.core import context as allauth_context
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.http import HttpRequest
 
 from memoryportal.audit.actions import Action
@@ -64,6 +65,11 @@ def factor_added(instance: Authenticator, **_: Any) -> None:
     if instance._state.adding:
         action = Action.FACTOR_RESET if instance.type == CODES else Action.FACTOR_ADDED
         note_account(instance.user, action, kind=str(instance.type))
+
+
+def provider_removed(instance: SocialAccount, **_: Any) -> None:
+    """Receiver of post_delete, within the transaction of the deletion."""
+    note_account(instance.user, Action.ACCOUNT_CHANGED, fields=["provider"], state="removed")
 
 
 def factor_removed(instance: Authenticator, **_: Any) -> None:

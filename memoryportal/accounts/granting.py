@@ -37,7 +37,8 @@ def ask(admin: User, account: User, role: str, reason: str) -> RoleAsk:
     try:
         with transaction.atomic():
             made = RoleAsk.objects.create(account=account, role=role, reason=reason, by=admin)
-            _tell_and_note(Action.ROLE_ASKED, admin, account, role, reason)
+            _tell(Action.ROLE_ASKED, admin, account, role)
+            _note(Action.ROLE_ASKED, admin, account, role, reason)
             return made
     except IntegrityError:
         raise RoleRefused("Somebody has asked for this already.") from None
@@ -51,7 +52,8 @@ def approve(admin: User, ask_id: int) -> None:
             raise RoleRefused(objection)
         _set(waiting.account, waiting.role, True)
         waiting.delete()
-        _tell_and_note(Action.ROLE_GRANTED, admin, waiting.account, waiting.role, waiting.reason)
+        _tell(Action.ROLE_GRANTED, admin, waiting.account, waiting.role)
+        _note(Action.ROLE_GRANTED, admin, waiting.account, waiting.role, waiting.reason)
 
 
 def _objection(admin: User, waiting: RoleAsk) -> str:
@@ -75,19 +77,21 @@ def drop(admin: User, ask_id: int) -> None:
 def revoke(admin: User, account: User, role: str) -> None:
     """Take a role away, at once: it is gone at the account's next request. Raises RoleRefused."""
     with transaction.atomic():
-        administrators = list(User.objects.select_for_update().filter(is_superuser=True, is_active=True))
+        last = is_last_administrator(account)
         account.refresh_from_db()
         if role not in held(account):
             raise RoleRefused("This account does not hold the role.")
-        if role == ADMINISTRATOR and administrators == [account]:
+        if role == ADMINISTRATOR and last:
             raise RoleRefused("This is the last administrator: nobody could give the role back.")
+        _tell(Action.ROLE_REVOKED, admin, account, role)  # before: whoever is no administrator any more is told as well
         _set(account, role, False)
-        _tell_and_note(Action.ROLE_REVOKED, admin, account, role, "")
+        _note(Action.ROLE_REVOKED, admin, account, role, "")
 
 
 def is_last_administrator(account: User) -> bool:
-    others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=account.pk)
-    return account.is_superuser and account.is_active and not others.exists()
+    """Whether nobody would be left without this account. In a transaction: two who shut each other out wait here."""
+    administrators = User.objects.select_for_update().filter(is_superuser=True, is_active=True)
+    return list(administrators.order_by("pk")) == [account]
 
 
 def _waiting(ask_id: int) -> RoleAsk:
@@ -107,10 +111,9 @@ def _set(account: User, role: str, on: bool) -> None:
         account.groups.remove(Group.objects.get(name=role))
 
 
-def _tell_and_note(action: Action, admin: User, account: User, role: str, reason: str) -> None:
+def _tell(action: Action, admin: User, account: User, role: str) -> None:
     kind = action.value.replace(".", "_")
     letters.write_to_administrators(kind, role=role, account=str(account.pk), by=pseudonym_of_staff(admin.pk))
-    _note(action, admin, account, role, reason)
 
 
 def _note(action: Action, admin: User, account: User, role: str, reason: str) -> None:

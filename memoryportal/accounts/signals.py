@@ -7,6 +7,7 @@ from allauth.account.adapter import get_adapter
 from allauth.account.signals import authentication_step_completed
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authentication_failed, authenticator_added
+from allauth.socialaccount.models import SocialAccount
 from django.apps import AppConfig
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.core.exceptions import PermissionDenied
@@ -52,6 +53,7 @@ def connect(config: AppConfig) -> None:
     authentication_step_completed.connect(events.confirmed, dispatch_uid="accounts.confirmed")
     authentication_failed.connect(events.factor_refused, dispatch_uid="accounts.factor_refused")
     pre_save.connect(events.factor_added, sender=Authenticator, dispatch_uid="accounts.factor_added")
+    post_delete.connect(events.provider_removed, sender=SocialAccount, dispatch_uid="accounts.provider_removed")
     post_delete.connect(events.factor_removed, sender=Authenticator, dispatch_uid="accounts.factor_removed")
     user_logged_in.connect(sessions.stamp, dispatch_uid="accounts.stamp")
     authentication_step_completed.connect(sessions.renew_id, dispatch_uid="accounts.renew_id")

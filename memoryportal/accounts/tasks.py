@@ -12,7 +12,8 @@ from memoryportal.base.queue import ring
 from . import addresses, letters
 from .waiting import ASKS_LAST, LinkAsk, MailedCode, RoleAsk, UsedToken
 
-PATIENCE = RetryStrategy(max_attempts=10, exponential_wait=5)
+# Half an hour of tries; then `ring_again` rings once more.
+PATIENCE = RetryStrategy(max_attempts=6, exponential_wait=4)
 
 
 @app.task(retry=PATIENCE)

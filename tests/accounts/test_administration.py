@@ -1,15 +1,18 @@
 """Django admin: who gets in, what can be changed there, and that every change is an event."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
 from django.contrib.admin.models import LogEntry
 from django.core import mail
 from django.test import Client
 from django.urls import get_resolver
+from django.utils import timezone
 
 from memoryportal.accounts import links
 from memoryportal.accounts.models import User
@@ -150,6 +153,14 @@ def test_without_its_event_nothing_is_changed(admin_client: Client, alice: User)
         assert admin_client.post(page(alice, "recover/")).status_code == 503
     assert User.objects.get(pk=alice.pk).is_active
     assert mail.outbox == []
+
+
+def test_a_session_of_an_administrator_is_a_short_one(admin: User, alice_client: Client) -> None:
+    client = Client()
+    client.force_login(admin)
+    with time_machine.travel(timezone.now() + timedelta(minutes=31)):
+        assert client.get("/admin/").headers["Location"].startswith("/accounts/login/")
+        assert is_signed_in(alice_client)
 
 
 def test_the_last_administrator_cannot_be_shut_out(admin: User, admin_client: Client) -> None:

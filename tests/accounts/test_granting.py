@@ -191,6 +191,7 @@ def test_a_role_is_taken_away_at_once_and_all_are_told(ann: User, ben: User, ali
 def test_the_last_administrator_stays(ann: User, ben: User) -> None:
     client = client_of(ann)
     client.post(path(ben, f"{ADMINISTRATOR}/revoke/"))
+    assert told("role_revoked") == {"ann@example.com", "ben@example.com"}
     assert client_of(ben).get("/admin/").status_code == 404
     assert "last administrator" in client.post(path(ann, f"{ADMINISTRATOR}/revoke/"), follow=True).content.decode()
     assert User.objects.get(pk=ann.pk).is_superuser

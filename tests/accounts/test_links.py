@@ -1,5 +1,6 @@
 """Connecting and disconnecting: one event, one mail, and the id that is shown is named on every page."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from memoryportal.accounts import letters, links
 from memoryportal.accounts.models import Letter, Proof, SubjectLink, User
@@ -62,6 +65,32 @@ def test_a_letter_is_sent_once_and_then_gone(alice: User) -> None:
     assert not letters.deliver(str(letter.pk))
     assert len(mail.outbox) == 1
     assert not Letter.objects.exists()
+
+
+def test_the_queue_holds_the_number_of_a_letter_and_nothing_else(alice: User) -> None:
+    link(alice)
+    job = ProcrastinateJob.objects.get(task_name__endswith="send_letter")
+    assert job.args == {"letter_id": str(Letter.objects.get().pk)}
+
+
+def test_a_letter_whose_bell_was_lost_is_rung_for_again(alice: User) -> None:
+    link(alice)
+    jobs = ProcrastinateJob.objects.filter(task_name__endswith="send_letter")
+    letters.ring_again()
+    assert jobs.count() == 1  # it is young: its own job will come
+    Letter.objects.update(written_at=timezone.now() - timedelta(minutes=6))
+    letters.ring_again()
+    letters.ring_again()
+    assert jobs.count() == 2
+
+
+def test_a_letter_is_given_up_after_a_week_and_not_silently(alice: User, caplog: pytest.LogCaptureFixture) -> None:
+    link(alice)
+    Letter.objects.update(written_at=timezone.now() - timedelta(days=8))
+    letters.ring_again()
+    assert not Letter.objects.exists()
+    assert "could not be sent for a week" in caplog.text
+    assert "alice@example.com" not in caplog.text
 
 
 def test_a_letter_that_cannot_be_sent_stays(alice: User, settings: Any) -> None:

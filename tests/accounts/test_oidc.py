@@ -14,6 +14,7 @@ from django.core import mail
 from django.test import Client
 
 from memoryportal.accounts import links
+from memoryportal.accounts.configuration import social_providers
 from memoryportal.accounts.models import Letter, SubjectLink, User
 from memoryportal.accounts.subjects import own_subjects
 from memoryportal.audit.models import Event
@@ -108,6 +109,41 @@ def test_somebody_without_an_address_is_asked_for_one(provider: OidcProvider, cl
     client.post(next(path for path in links_in(mail.outbox[-1].body) if "confirm" in path))
     go(client)
     assert is_signed_in(client)
+
+
+def test_an_id_that_is_taken_while_somebody_types_their_address_is_refused(
+    provider: OidcProvider, client: Client, bob: User
+) -> None:
+    del provider.user["email"]
+    go(client)
+    links.link(bob, SubjectId("u_alice"), reason="meanwhile")
+    answer = client.post("/accounts/3rdparty/signup/", {"email": "alice@example.com"})
+    assert answer.status_code == 409
+    assert (User.objects.get(), SocialAccount.objects.count()) == (bob, 0)
+    assert Event.objects.filter(action="link.refused").count() == 1
+
+
+def test_a_provider_is_disconnected_with_an_event(provider: OidcProvider, client: Client, alice: User) -> None:
+    sign_in(client, "alice@example.com")
+    prove(client)
+    go(client, "/settings/ids/connect/")
+    assert "(The Shop)" in client.get("/accounts/3rdparty/").content.decode()
+    client.post("/accounts/3rdparty/", {"account": SocialAccount.objects.get().pk})
+    assert not SocialAccount.objects.exists()
+    assert Event.objects.filter(action="account.changed", details__state="removed", actor=str(alice.pk)).count() == 1
+    assert SubjectLink.objects.get().account == alice  # the ids are another page's business
+
+
+def test_without_the_provider_its_accounts_break_no_page(
+    provider: OidcProvider, client: Client, alice: User, settings: Any
+) -> None:
+    sign_in(client, "alice@example.com")
+    prove(client)
+    go(client, "/settings/ids/connect/")
+    settings.OIDC, settings.SOCIALACCOUNT_PROVIDERS = None, social_providers(None)
+    for path in ("/accounts/3rdparty/", "/settings/", "/memories/"):
+        assert client.get(path).status_code == 200
+    assert client.get("/settings/ids/connect/").status_code == 404
 
 
 def test_a_closed_portal_takes_nobody_new(provider: OidcProvider, client: Client, settings: Any) -> None:
