@@ -44,6 +44,18 @@ def test_pages_are_complete_with_equal_and_missing_times(
         assert seen == [item.id for item in reversed(_all(alice, limit, "oldest"))]
 
 
+def test_pages_do_not_lean_on_the_index(superuser: Superuser, alice: ScopedMemory) -> None:
+    superuser.execute("DROP INDEX memories_owner_idx")
+    try:
+        own = plant(superuser, [payload(alice.subject, f"own {n}", created_at=NOON.isoformat()) for n in range(200)])
+        for order in ("newest", "oldest"):
+            seen = [item.id for item in _all(alice, 7, order)]
+            assert sorted(seen) == sorted(own)
+            assert seen == sorted(seen, reverse=order == "newest")
+    finally:
+        prepare_store()
+
+
 def test_newest_comes_first_and_a_missing_time_last(superuser: Superuser, alice: ScopedMemory) -> None:
     middle, unknown, newest, oldest = plant(
         superuser,

@@ -168,6 +168,17 @@ def test_a_narrowed_scope_searches_its_own_assistant_only(superuser: Superuser, 
 
 
 @pytest.mark.parametrize("by", ["meaning", "word"])
+def test_what_is_filtered_out_eats_no_window(superuser: Superuser, alice: ScopedMemory, by: str) -> None:
+    """A hundred nearer and newer memories of another assistant, and five results wanted."""
+    near, far = EMBEDDER.embed_batch(["red bicycle", "a red bicycle in the shed"])
+    plant(superuser, [payload(alice.subject, "old red bicycle", agent_id="cook", run_id="r1", created_at=None)], [far])
+    plant(superuser, [payload(alice.subject, f"red bicycle {n}", agent_id="planner") for n in range(100)], [near] * 100)
+    for narrowed in ({"agent": "cook"}, {"run": "r1"}):
+        assert _found(ScopedMemory(alice.subject, **narrowed), "red bicycle", by=by, limit=5) == ["old red bicycle"]
+        assert _found(alice, "red bicycle", by=by, filters=Filters(**narrowed), limit=5) == ["old red bicycle"]
+
+
+@pytest.mark.parametrize("by", ["meaning", "word"])
 def test_expired_memories_are_found_and_eat_no_window(superuser: Superuser, alice: ScopedMemory, by: str) -> None:
     vector = EMBEDDER.embed("a red bicycle")
     rows = [payload(alice.subject, f"a red bicycle {n}", expiration_date="2020-01-01") for n in range(100)]
