@@ -162,6 +162,8 @@ _WORDS: dict[Action, tuple[Words, Words]] = {
     Action.FACTOR_RESET: _pair("You got new recovery codes", "New recovery codes were made"),
     Action.PASSWORD_CHANGED: _pair("You changed your password", "Your password was set anew, with a link from a mail"),
     Action.ADDRESS_CHANGED: _pair("You changed your e-mail address", "Your e-mail address was changed"),
+    Action.ROLE_ASKED: _pair("You asked for a role", "A role was asked for, for you"),
+    Action.ROLE_REFUSED: _pair("A role was not given", "A role was not given to you"),
     Action.ROLE_GRANTED: _pair("You were given a role", "You were given a role"),
     Action.ROLE_REVOKED: _pair("A role of yours was taken away", "A role of yours was taken away"),
     Action.ACCOUNT_CHANGED: _pair("You changed your account", "Your account was changed"),

@@ -1,4 +1,4 @@
-"""`python -m tests.audit.attack_table` tries every attack and writes the table into docs/audit.md."""
+"""`python -m tests.audit.attack_table` tries every attack and writes both tables of docs/audit.md."""
 
 import os
 import sys
@@ -12,13 +12,13 @@ django.setup()  # does nothing within a test run
 
 from django.conf import settings  # noqa: E402
 
+from memoryportal.audit.actions import Action  # noqa: E402
 from memoryportal.base.embedded import EmbeddedPostgres  # noqa: E402
 
 from .attacks import WHO, Outcome, furnish, outcomes, rows_of  # noqa: E402
 from .house import House, run_data_dir  # noqa: E402
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "audit.md"
-BEGIN, END = "<!-- attacks: begin -->", "<!-- attacks: end -->"
 
 
 def try_everything() -> list[tuple[str, dict[str, Outcome]]]:
@@ -42,27 +42,36 @@ def as_markdown(rows: list[tuple[str, dict[str, Outcome]]]) -> str:
 def _cell(outcome: Outcome | None) -> str:
     if outcome is None:
         return "–"
-    return (
-        f"{outcome.kind}: {outcome.said}"
-        if outcome.kind == "detected"
-        else outcome.kind.replace("neither", "**neither**")
-    )
+    if outcome.kind == "detected":
+        return f"detected: {outcome.said}"
+    return "**neither**" if outcome.kind == "neither" else outcome.kind
 
 
-def current() -> str:
-    """The table that docs/audit.md shows."""
-    return DOCS.read_text().partition(BEGIN)[2].partition(END)[0].strip()
+def actions() -> str:
+    lines = ["| action | |", "|---|---|", *(f"| `{action.value}` | {action.label} |" for action in Action)]
+    return "\n".join(lines)
 
 
-def write(new: str) -> None:
-    head, _, rest = DOCS.read_text().partition(BEGIN)
-    DOCS.write_text(f"{head}{BEGIN}\n{new}\n{END}{rest.partition(END)[2]}")
+def current(section: str) -> str:
+    """What docs/audit.md shows between the marks of this section."""
+    return DOCS.read_text().partition(_mark(section, "begin"))[2].partition(_mark(section, "end"))[0].strip()
+
+
+def write(section: str, new: str) -> None:
+    head, begin, rest = DOCS.read_text().partition(_mark(section, "begin"))
+    _, end, tail = rest.partition(_mark(section, "end"))
+    DOCS.write_text(f"{head}{begin}\n{new}\n{end}{tail}")
+
+
+def _mark(section: str, which: str) -> str:
+    return f"<!-- {section}: {which} -->"
 
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(run_data_dir(), durable=False):
         settings.AUDIT_HEADS, settings.KEY_DIR = str(Path(folder) / "heads.jsonl"), Path(folder) / "keys"
-        write(as_markdown(try_everything()))
+        write("attacks", as_markdown(try_everything()))
+    write("actions", actions())
     print(f"{DOCS} is current.")
     return 0
 

@@ -69,5 +69,5 @@ def test_the_first_bad_event_is_named(name: str, tried: list[tuple[str, dict[str
 
 def test_the_docs_show_the_table_of_these_very_outcomes(tried: list[tuple[str, dict[str, Outcome]]]) -> None:
     """`python -m tests.audit.attack_table` makes it current."""
-    assert attack_table.current() == attack_table.as_markdown(tried)
+    assert attack_table.current("attacks") == attack_table.as_markdown(tried)
     assert len(tried) == len(ATTACKS)
