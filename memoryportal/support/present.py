@@ -89,7 +89,7 @@ def shown(grant: AccessGrant) -> ShownGrant:
         category=grant.get_category_display(),
         who=who(grant.person),
         opened=moment(grant.opened_at),
-        until=dateformat.format(timezone.localtime(grant.ends_at), "H:i"),
+        until=dateformat.format(timezone.localtime(grant.ended_at or grant.ends_at), "H:i"),
         seconds=seconds,
         left=time_left(seconds),
         ended=_ended(grant) if not seconds else "",
@@ -107,9 +107,8 @@ def time_left(seconds: int) -> str:
 
 
 def _ended(grant: AccessGrant) -> str:
-    """When and why, such as "3 May 2026, 14:02: you ended it". The worker has not always been there yet."""
-    how = _ENDED[How(grant.ended_how)] if grant.ended_how else _ENDED[How.BY_ITSELF]
-    return f"{moment(grant.ended_at or grant.ends_at)}: {how}"
+    """Why, such as "you ended it". The worker has not always been there yet."""
+    return _ENDED[How(grant.ended_how)] if grant.ended_how else _ENDED[How.BY_ITSELF]
 
 
 def results_sentence(hits: Hits) -> str:
