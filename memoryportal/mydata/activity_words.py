@@ -1,7 +1,8 @@
 """Events as the person reads them: what was done, by whom, why, and under which case number. Plain words, no alarm."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from memoryportal.accounts.models import User
@@ -25,7 +26,10 @@ _DEPARTMENTS = {"support": "Support", "privacy": "The privacy team", "auditor": 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the page. `department` is empty unless the staff acted; `name` is then their pseudonym."""
+    """One line of the page. `department` is empty unless the staff acted; `name` is then their pseudonym.
+
+    `times` is how often the same was done in a row, `since` when the first time was.
+    """
 
     what: str
     when: str
@@ -36,6 +40,8 @@ class Entry:
     why: str
     case: str
     reference: str
+    times: int = 1
+    since: str = ""
 
 
 def in_words(events: Iterable[Event], user: User, openings: dict[str, Event]) -> list[Entry]:
@@ -43,7 +49,19 @@ def in_words(events: Iterable[Event], user: User, openings: dict[str, Event]) ->
     shown = list(events)
     ended = {(event.request_id, event.actor) for event in shown if _is_end(event)}
     kept = [event for event in shown if not (_is_asked(event) and (event.request_id, event.actor) in ended)]
-    return [_entry(event, user, openings.get(event.grant)) for event in kept]
+    rows = [list(row) for _, row in groupby(kept, key=_in_a_row)]
+    return [_row(row, user, openings.get(row[0].grant)) for row in rows]
+
+
+def _in_a_row(event: Event) -> tuple[object, ...]:
+    """Equal for events that make one entry together: every page of this list that an auditor opened is one event."""
+    alone = event.action != Action.TRAIL_READ or event.role not in ROLES
+    return (event.seq,) if alone else (event.action, event.actor)
+
+
+def _row(events: list[Event], user: User, opening: Event | None) -> Entry:
+    entry = _entry(events[0], user, opening)
+    return entry if len(events) == 1 else replace(entry, times=len(events), since=present.moment(events[-1].at))
 
 
 def _is_asked(event: Event) -> bool:

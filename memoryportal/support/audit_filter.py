@@ -45,33 +45,21 @@ class FilterForm(forms.Form):
     since = DayField("From")
     until = DayField("Until")
     actor = forms.CharField(
-        label="Who did it",
-        help_text=f"E-mail address or number of an account, or {', '.join(NAMES)}.",
-        required=False,
-        max_length=254,
-        widget=forms.TextInput(attrs=_EXACT),
+        label="Who did it: e-mail or number", required=False, max_length=254, widget=forms.TextInput(attrs=_EXACT)
     )
     action = forms.ChoiceField(label="What was done", required=False, choices=[("", "Anything"), *Action.choices])
     person = forms.CharField(
-        label="Whose data",
-        help_text="E-mail address, id, or name in the trail.",
-        required=False,
-        max_length=254,
-        widget=forms.TextInput(attrs=_EXACT),
+        label="Whose data: e-mail or id", required=False, max_length=254, widget=forms.TextInput(attrs=_EXACT)
     )
     grant = forms.CharField(
-        label="Under which grant",
-        help_text="Its reference, such as MP-7K3Q-92XA, or its id.",
-        required=False,
-        max_length=36,
-        widget=forms.TextInput(attrs=_EXACT),
+        label="Grant: reference or id", required=False, max_length=36, widget=forms.TextInput(attrs=_EXACT)
     )
 
     def clean_actor(self) -> str:
         typed: str = self.cleaned_data["actor"]
         if "@" not in typed:
             if typed and not typed.isdecimal() and typed not in NAMES:
-                raise ValidationError("Enter an e-mail address, a number, or one of the names.")
+                raise ValidationError(f"Enter an e-mail address, the number of an account, or {', '.join(NAMES)}.")
             return typed
         account = User.objects.filter(email=typed.lower()).first()
         if account is None:

@@ -118,6 +118,18 @@ def test_the_words_of_the_page_do_not_alarm(alice: User, alice_client: Client, s
         assert word not in page
 
 
+def test_pages_that_an_auditor_opens_in_a_row_are_one_entry(alice: User, alice_client: Client, staff: User) -> None:
+    for _ in range(3):
+        by_staff(staff, alice.subject, Action.TRAIL_READ, role="auditor", grant="")
+    by_staff(staff, alice.subject, Action.TRAIL_EXPORTED, role="auditor", grant="")
+    by_staff(staff, alice.subject, Action.TRAIL_READ, role="auditor", grant="")
+    latest, copied, looked, signed_in = entries(alice_client)
+    assert "looked at this list, not at your memories." in latest
+    assert "took a copy of this list, without your memories." in copied
+    assert re.search(r"looked at this list, not at your memories, 3 times since \d+ \w+ \d{4}, \d\d:\d\d\.", looked)
+    assert "You signed in." in signed_in
+
+
 def test_one_member_of_staff_has_one_name_and_another_has_another(
     alice: User, alice_client: Client, staff: User, bob: User
 ) -> None:

@@ -216,7 +216,7 @@ def test_what_is_looked_for_never_stands_in_a_url(busy: None, alice: User, audit
         ({"since": "0001-01-01"}, "Enter a day of this century."),
         ({"since": "2026-02-02", "until": "2026-02-01"}, "This day is before the day in “From”."),
         ({"actor": "nobody@example.com"}, "No account has this e-mail address."),
-        ({"actor": "robert"}, "Enter an e-mail address, a number, or one of the names."),
+        ({"actor": "robert"}, "Enter an e-mail address, the number of an account, or operator, system, anonymous."),
         ({"action": "memory.eaten"}, "Select a valid choice."),
         ({"grant": "MP-0000-0000"}, "No grant has this reference."),
         ({"grant": "7"}, "Enter a grant's reference or id."),
