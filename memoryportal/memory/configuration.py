@@ -1,7 +1,7 @@
 """Which store, embedder and LLM are used: mem0's own configuration, or the embedded default.
 
-`MEM0_CONFIG` is a path to, or the text of, the JSON that people hand to `Memory.from_config`. A store that isolation and
-erasure have not been proven on is refused here, at start-up, in words.
+`MEM0_CONFIG` is a path to, or the text of, the JSON that people hand to `Memory.from_config`. A store that isolation
+and erasure have not been proven on is refused here, at start-up, in words.
 """
 
 import json
@@ -31,8 +31,8 @@ OFFLINE_DIMENSIONS = 256
 class Configuration:
     """What the memory room runs on.
 
-    `dsn` is the portal's (scoped) login to the PostgreSQL that holds the side tables, and with pgvector the memories too;
-    `owner_dsn` may change the schema. `store` is the vector store's own block of mem0's configuration.
+    `dsn` is the portal's (scoped) login to the PostgreSQL that holds the side tables, and with pgvector the memories
+    too; `owner_dsn` may change the schema. `store` is the vector store's own block of mem0's configuration.
     """
 
     provider: str

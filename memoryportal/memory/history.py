@@ -55,7 +55,8 @@ class SubjectHistory:
         ).format(*[self.tables.memories] if self._beside else [])
         return sql.SQL(
             "WITH alive AS {} INSERT INTO {} "
-            "(subject, memory_id, old_memory, new_memory, event, created_at, updated_at, is_deleted, actor_id, role) SELECT %s, %s::uuid, %s, %s, %s, %s, %s, %s, %s, %s FROM alive"
+            "(subject, memory_id, old_memory, new_memory, event, created_at, updated_at, is_deleted, actor_id, role) "
+            "SELECT %s, %s::uuid, %s, %s, %s, %s, %s, %s, %s, %s FROM alive"
         ).format(alive, self.tables.history)
 
     def batch_add_history(self, records: list[dict[str, Any]]) -> None:

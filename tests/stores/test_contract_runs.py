@@ -1,4 +1,6 @@
-"""A person, an assistant, a conversation, both: what is told in one of them, what expires there, and what erasing takes."""
+"""A person, an assistant, a conversation, both: what is told in one of them, what expires there, and what erasing
+takes.
+"""
 
 from datetime import UTC, datetime, timedelta
 
