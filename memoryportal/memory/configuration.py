@@ -94,7 +94,8 @@ def _check_qdrant(config: dict[str, Any]) -> None:
         raise StoreRefused("MEM0_CONFIG has no address for qdrant: host and port, or url, or (to try it out) path.")
     if settings.PRODUCTION:
         raise StoreRefused(
-            "MEM0_CONFIG asks for an embedded Qdrant folder (path). It serves one process and is for trying out (DEBUG, or "
+            "MEM0_CONFIG asks for an embedded Qdrant folder (path). It serves one process and is for trying out "
+            "(DEBUG, or "
             "the demo). Run a Qdrant server and give its host and port, or url and api_key."
         )
 
@@ -116,7 +117,8 @@ def _from_mem0(raw: dict[str, Any]) -> Configuration:
     provider = str(block.get("provider") or "")
     if not provider:
         raise StoreRefused(
-            "MEM0_CONFIG names no vector_store. mem0 would use a Qdrant folder under /tmp, where nothing is safe: name the "
+            "MEM0_CONFIG names no vector_store. mem0 would use a Qdrant folder under /tmp, where nothing is safe: "
+            "name the "
             f"store that your assistants use ({', '.join(PROVEN)}) and its address."
         )
     if provider not in PROVEN:

@@ -20,7 +20,7 @@ from ..models import User
 from ..second_factor import has_second_factor
 from ..trail import note_account
 from . import pages
-from .site import site
+from .site import site as site  # the map of the portal takes it from here, with its pages on it
 
 SHOWN = ("email", "addresses", "subject", "links", "roles", "second_factor", "time_zone", "created_at", "last_login")
 
@@ -106,6 +106,11 @@ class Accounts(admin.ModelAdmin):
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
         raise Http404
+
+
+def urls() -> tuple[Any, str, str]:
+    """What belongs under /admin/, with every account page registered."""
+    return site.urls
 
 
 def _lines(lines: Any) -> str:
