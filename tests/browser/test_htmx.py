@@ -1,16 +1,22 @@
 """What a person notices when only a part of the page is swapped: where they are, what they hear, and when it fails."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import psycopg
 import pytest
 from django.contrib.sessions.models import Session
 from playwright.sync_api import Page, expect
+from psycopg import sql
 from pytest_django import Settings
 
 from memoryportal.accounts.models import User
 from memoryportal.erasure import services
 from memoryportal.erasure.models import Erasure, State
 from memoryportal.memory import ScopedMemory, SubjectId
+from memoryportal.memory.configuration import configuration
+from memoryportal.memory.stores import current_store
 
 from .conftest import NOWHERE
 from .journey import one
@@ -112,10 +118,26 @@ def test_all_are_selected_at_once_also_after_a_swap(the_list: Page) -> None:
     assert not any(box.is_checked() for box in boxes.all())
 
 
-def test_a_double_click_deletes_once(the_list: Page, remembered: ScopedMemory, base_url: str) -> None:
+@contextmanager
+def slow_store() -> Iterator[None]:
+    """Every change waits until this ends."""
+    table = sql.Identifier(current_store().tables.name())
+    with psycopg.connect(configuration().owner_dsn) as owner:
+        owner.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(table))
+        yield
+
+
+def test_a_second_click_changes_nothing(the_list: Page, remembered: ScopedMemory, base_url: str) -> None:
+    """Also after a moment of waiting, which is when people click again."""
     item, watch = one(remembered, "Has a grey cat"), Watch(the_list.context, base_url)
     the_list.goto(f"/memories/{item.id}/delete/")
-    the_list.get_by_role("button", name="Delete it now").dblclick()
+    button = the_list.get_by_role("button", name="Delete it now")
+    box = button.bounding_box()
+    assert box
+    with slow_store():
+        with the_list.expect_request(f"**/{item.id}/delete/"):
+            button.click(no_wait_after=True)
+        the_list.mouse.dblclick(box["x"] + 5, box["y"] + 5)
     expect(the_list.get_by_text("Deleted: 1 memory")).to_be_visible()
     assert watch.count("POST", f"/memories/{item.id}/delete/") == 1
 
