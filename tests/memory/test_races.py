@@ -8,6 +8,8 @@ from typing import Any
 import psycopg
 
 from memoryportal.memory import Filters, Item, MemoryChanged, MemoryNotFound, MemoryRoomError, ScopedMemory
+from memoryportal.memory.pipeline import pipeline
+from memoryportal.memory.stores import current_store
 
 from .conftest import superuser_dsn
 from .planted import Superuser, stored
@@ -123,3 +125,19 @@ def test_racing_deletions_delete_once(superuser: Superuser, alice: ScopedMemory)
         item = alice.add("I drink tea")[0]
         outcomes = _meanwhile(*[lambda item=item: alice.delete(item.id)] * 4)
         assert sorted(type(outcome).__name__ for outcome in outcomes) == ["MemoryNotFound"] * 3 + ["Removed"]
+
+
+def test_history_that_comes_late_is_not_written(superuser: Superuser, alice: ScopedMemory) -> None:
+    """mem0 notes the history of what a language model found in a transaction of its own, after the memory's."""
+    item = alice.add("I drink tea")[0]
+    history = pipeline().bind(current_store(), alice.scope).db
+    with psycopg.connect(superuser_dsn()) as deleter:
+        deleter.execute("DELETE FROM memories WHERE id = %s", (item.id,))
+        late = threading.Thread(target=history.add_history, args=(item.id, None, "I drink tea", "ADD"))
+        late.start()
+        _until(lambda: _waiting(superuser) == 1)
+        deleter.execute("DELETE FROM memories_history WHERE memory_id = %s", (item.id,))
+    late.join(20)
+    assert not late.is_alive()
+    history.add_history(item.id, None, "I drink tea", "ADD")
+    assert not any(stored(superuser, alice.subject).values())
