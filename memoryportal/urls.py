@@ -3,7 +3,7 @@
 from django.urls import include, path
 
 from memoryportal.accounts import views as accounts
-from memoryportal.accounts.administration.people import site as administration
+from memoryportal.accounts.administration import people as administration
 from memoryportal.base import views as base
 
 urlpatterns = [
@@ -13,7 +13,7 @@ urlpatterns = [
     path("", include("memoryportal.mydata.urls")),
     path("support/", include("memoryportal.support.urls")),
     path(".well-known/memoryportal-keys.json", base.public_keys, name="public_keys"),
-    path("admin/", administration.urls),
+    path("admin/", administration.urls()),
     path("healthz", base.healthz, name="healthz"),
     path("readyz", base.readyz, name="readyz"),
 ]
