@@ -189,6 +189,14 @@ def test_summary_counts_each_choice_under_the_other_filters(person: Person) -> N
     assert summary.runs == [("monday", 1), ("tuesday", 1)]
 
 
+def test_summary_counts_within_the_chosen_time(person: Person) -> None:
+    said(person("alice", agent="planner", run="monday"), "Earlier.")
+    between = datetime.now(UTC)
+    said(person("alice", agent="coach", run="tuesday"), "Later.")
+    summary = person("alice").summary(Filters(since=between))
+    assert (summary.total, summary.agents, summary.runs) == (2, [("coach", 1)], [("tuesday", 1)])
+
+
 def test_walk_hands_out_everything_once(alice: ScopedMemory, bob: ScopedMemory) -> None:
     items = said(alice, *[f"Note {number}." for number in range(5)])
     assert [item.id for item in alice.walk(batch=2)] == [item.id for item in items]
@@ -230,6 +238,12 @@ def test_search_by_word_takes_every_character_as_it_is(alice: ScopedMemory) -> N
         ("'", set()),
     ):
         assert found(alice, words, by="word") == expected
+
+
+def test_search_by_word_gives_the_newest_first(alice: ScopedMemory) -> None:
+    said(alice, *[f"I like the cat number {number}." for number in range(4)])
+    newest = ["I like the cat number 3.", "I like the cat number 2."]
+    assert [hit.item.text for hit in alice.search("cat", by="word", limit=2).hits] == newest
 
 
 @pytest.mark.parametrize("by", ["meaning", "word"])

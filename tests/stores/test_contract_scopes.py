@@ -137,6 +137,18 @@ def test_delete_in_a_narrower_scope_takes_names_that_were_noted_in_a_wider_one(p
     assert alice.entities() == []
 
 
+@pytest.mark.parametrize("noted", [{}, {"agent": "planner"}, {"agent": "planner", "run": "monday"}])
+def test_update_takes_the_names_of_the_old_wording_away_wherever_they_were_noted(
+    person: Person, plant: Planter, noted: dict[str, str]
+) -> None:
+    alice, planner = person("alice"), person("alice", agent="planner", run="monday")
+    item = said(planner, "I know Miriam.")[0]
+    if plant.able:
+        plant.name(person("alice", **noted), "Miriam", [item.id])
+    assert alice.update(item.id, "I know nobody.").text == "I know nobody."
+    assert alice.entities() == []
+
+
 def test_noted_names_and_messages_keep_to_the_scope(person: Person, plant: Planter) -> None:
     planner, coach, bob = person("alice", agent="planner"), person("alice", agent="coach"), person("bob")
     if not plant.able:

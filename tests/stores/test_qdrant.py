@@ -253,6 +253,18 @@ def test_two_stores_of_one_process_share_the_folder(qdrant_folder: Path) -> None
     assert alice.count() == 1
 
 
+def test_folder_does_not_wait_for_the_disk_after_each_row(qdrant_folder: Path) -> None:
+    """The client commits every row by itself: with a disk that is waited for, erasing 10,000 takes a minute."""
+
+    def waits() -> set[int]:
+        collections = qdrant_store().qdrant._opened()._client.collections.values()
+        return {c.storage.storage.execute("PRAGMA synchronous").fetchone()[0] for c in collections}
+
+    assert waits() == {0}  # just created
+    close_all()
+    assert waits() == {0}  # opened again
+
+
 def test_eight_threads_on_the_folder(qdrant_folder: Path) -> None:
     """Without the lock around it, the client's state breaks: wrong lists, until the folder is opened again."""
     errors: list[BaseException] = []
