@@ -69,7 +69,7 @@ EXEMPT = {
     "usersessions_usersession.data": _SESSION,
     "usersessions_usersession.user_id": _WHOSE,
     "django_session.session_key": _SESSION,
-    "django_session.session_data": f"who is signed in and which of their ids is shown, no text; {_SESSION}",
+    "django_session.session_data": f"who is signed in, the id shown, whom the staff just found; no text; {_SESSION}",
     "django_admin_log.user_id": _NEVER_WRITTEN,
     "django_admin_log.object_id": _NEVER_WRITTEN,
     "django_admin_log.object_repr": _NEVER_WRITTEN,

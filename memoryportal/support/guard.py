@@ -46,7 +46,7 @@ def staff(*roles: str) -> Callable[[View], View]:
                 return send_to(request, login_url(request.get_full_path() if is_a_page else page_path(request)))
             matching = [role for role in roles if role in held]
             if not matching:
-                _denied(request.user.pk, held)
+                _denied(request, held)
                 raise Http404
             if not settings.DEMO and not has_second_factor(request.user):
                 return render(request, "support/second_factor.html", status=403)
@@ -59,10 +59,11 @@ def staff(*roles: str) -> Callable[[View], View]:
     return decorate
 
 
-def _denied(account: int | None, held: set[str]) -> None:
+def _denied(request: HttpRequest, held: set[str]) -> None:
     """Staff who lack the role leave an event; for everybody else the page simply does not exist."""
     if held:
-        record(Action.ACCESS_DENIED, actor=Actor(str(account), min(held)))
+        page = request.resolver_match.view_name if request.resolver_match else ""
+        record(Action.ACCESS_DENIED, actor=Actor(str(request.user.pk), min(held)), details={"page": page})
 
 
 def staff_path(route: str, view: View, name: str) -> URLPattern:

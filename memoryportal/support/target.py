@@ -23,6 +23,7 @@ def kept(request: HttpRequest) -> Person | None:
     """Whom this session has found within the last five minutes. A clock that was set back makes it forget."""
     found = request.session.get(_KEY)
     if not found or not 0 <= time.time() - found["at"] < SECONDS:
+        forget(request)
         return None
     return Person(SubjectId(found["subject"]), User.objects.filter(pk=found["account"]).first())
 

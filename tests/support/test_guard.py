@@ -14,7 +14,7 @@ from memoryportal.accounts.roles import ROLES
 from memoryportal.support.guard import staff, staff_path
 from tests.accounts.helpers import add_totp
 
-from .staffing import actions, newest, said, signed_in, staff_member
+from .staffing import actions, last_event, newest, said, signed_in, staff_member
 
 pytestmark = pytest.mark.django_db
 
@@ -110,6 +110,8 @@ def test_staff_who_lack_the_role_leave_an_event(auditor: User, auditor_client: C
     before = newest()
     assert auditor_client.get("/support/people/").status_code == 404
     assert actions(before) == ["access.denied"]
+    event = last_event("access.denied")
+    assert (event.actor, event.role, event.details) == (str(auditor.pk), "auditor", {"page": "support:people"})
 
 
 def test_people_leave_none(alice_client: Client) -> None:

@@ -119,6 +119,8 @@ def test_what_was_found_is_forgotten_after_five_minutes(alice: User, support: Us
             assert "You found" not in said(client.get("/support/grants/"))
             answer = client.post("/support/grants/", WHY)
             assert answer.headers["Location"] == "/support/people/"
+            assert alice.subject not in str(dict(client.session))
+            find(client, "alice@example.com")
 
 
 def test_a_miss_forgets_whom_was_found_before(alice: User, support_client: Client) -> None:
