@@ -4,7 +4,7 @@ import logging
 
 from procrastinate.contrib.django import app
 
-from .heads import read_heads, sign_head
+from .heads import last_head, sign_head
 from .models import Head
 
 logger = logging.getLogger(__name__)
@@ -15,6 +15,6 @@ logger = logging.getLogger(__name__)
 def sign(timestamp: int) -> None:
     """Sign the newest event. Trouble is logged and met again at the next run."""
     newest = Head.objects.filter(pk=1).first()
-    written = read_heads()
-    if newest is not None and (not written or written[-1].seq < newest.seq):
+    last = last_head()
+    if newest is not None and (last is None or last.seq < newest.seq):
         sign_head()

@@ -39,7 +39,8 @@ def shown_subject(context: dict[str, Any]) -> dict[str, Any]:
     Not on the staff's pages, which are about somebody else.
     """
     request = context.get("request")
-    if request is None or not isinstance(request.user, User) or request.path.startswith("/support/"):
+    user = getattr(request, "user", None)  # none on the error page of a request that got no further
+    if request is None or not isinstance(user, User) or request.path.startswith("/support/"):
         return {}
-    several = len(subjects_in_order(request.user)) > 1
+    several = len(subjects_in_order(user)) > 1
     return {"shown": chosen(request) if several else None, "settings_url": reverse("accounts:settings")}
