@@ -34,7 +34,8 @@ def test_results_appear_while_typing_and_are_announced_once(signed_in, live_serv
     expect(page.locator("[data-memory-id]")).to_have_count(1)
     expect(page.locator("#id_q")).to_be_focused()
     assert page.url == f"{live_server.url}/memories/"
-    assert set(posted) == {("POST", f"{live_server.url}/memories/search/")}
+    asked = {one for one in posted if "/static/" not in one[1]}  # the icon of the page may come late
+    assert asked == {("POST", f"{live_server.url}/memories/search/")}
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="1 result")).to_be_focused()
     page.fill("#id_q", "")
