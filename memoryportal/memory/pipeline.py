@@ -68,6 +68,12 @@ class Unit:
             finally:
                 self.cursor = None
 
+    @contextmanager
+    def together(self) -> Iterator[Cursor]:
+        """Several statements that belong together, in the shared transaction or in one of their own."""
+        with self.shared() if self.cursor is None else self.open() as cursor:
+            yield cursor
+
     def at_the_end(self, action: Callable[[Cursor], None]) -> None:
         """Do this last, right before the shared transaction is committed; at once where there is none.
 

@@ -2,17 +2,19 @@
 
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
 import psycopg
+import pytest
 
 from memoryportal.memory import Filters, Item, MemoryChanged, MemoryNotFound, MemoryRoomError, ScopedMemory
 from memoryportal.memory.pipeline import pipeline
 from memoryportal.memory.stores import current_store
 
 from .conftest import superuser_dsn
-from .planted import Superuser, stored
+from .planted import EMBEDDER, Superuser, plant_entity, stored
 
 
 def _meanwhile(*acts: Callable[[], Any]) -> list[Any]:
@@ -141,3 +143,33 @@ def test_history_that_comes_late_is_not_written(superuser: Superuser, alice: Sco
     assert not late.is_alive()
     history.add_history(item.id, None, "I drink tea", "ADD")
     assert not any(stored(superuser, alice.subject).values())
+
+
+@pytest.mark.parametrize("noted", ["new", "known"])
+def test_names_of_a_deleted_memory_are_not_noted(
+    superuser: Superuser, alice: ScopedMemory, bob: ScopedMemory, noted: str
+) -> None:
+    """The same for names: a deletion may come between a memory and its names."""
+    gone, kept, foreign = (owner.add("I met Miriam")[0].id for owner in (alice, alice, bob))
+    names, mine = pipeline().bind(current_store(), alice.scope).entity_store, {"user_id": str(alice.subject)}
+    row = {"data": "Miriam", "entity_type": "PROPER", **mine}
+    known = plant_entity(superuser, alice.subject, "Miriam", [gone, kept]) if noted == "known" else None
+
+    def note(*links: str) -> None:
+        if known:
+            names.update(known, None, {**row, "linked_memory_ids": [*links]})
+        else:
+            names.insert([EMBEDDER.embed("Miriam")], [{**row, "linked_memory_ids": [*links]}], [str(uuid.uuid4())])
+
+    with psycopg.connect(superuser_dsn()) as deleter:
+        deleter.execute("DELETE FROM memories WHERE id = %s", (gone,))
+        late = threading.Thread(target=note, args=(gone, foreign))
+        late.start()
+        _until(lambda: _waiting(superuser) == 1)
+        deleter.execute("DELETE FROM memories_history WHERE memory_id = %s", (gone,))
+    late.join(20)
+    assert not late.is_alive()
+    assert alice.entities() == []
+    if known is None:
+        note(gone, kept, foreign)
+        assert [entity.memory_ids for entity in alice.entities()] == [[kept]]

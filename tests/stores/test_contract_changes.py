@@ -309,7 +309,8 @@ def test_delete_takes_the_noted_names_that_only_it_had(person: Person, plant: Pl
         return
     plant.name(alice, "Miriam", [gone.id])
     plant.name(alice, "Hamburg", [gone.id, kept.id])
-    plant.name(bob, "Miriam", [gone.id])  # a link to somebody else's memory: nobody's but Bob's to remove
+    (own,) = said(bob, "Miriam is my aunt.")
+    plant.name(bob, "Miriam", [gone.id, own.id])  # a link to somebody else's memory: nobody's but Bob's to remove
     assert [(entity.text, entity.memory_ids) for entity in alice.entities()] == [
         ("Hamburg", [gone.id, kept.id]),
         ("Miriam", [gone.id]),

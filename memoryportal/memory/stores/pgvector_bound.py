@@ -9,6 +9,7 @@ from mem0.vector_stores.pgvector import OutputData, PGVector
 from psycopg import sql
 
 from ..errors import MemoryChanged, ScopeViolation
+from ..names import Tables
 from ..pipeline import Tied, Unit
 from ..pool import Cursor
 from ..rows import recheck
@@ -94,6 +95,40 @@ class BoundTable(Tied, PGVector):
         statement = sql.SQL("DELETE FROM {} WHERE id = %s::uuid AND {}").format(self.table, mine.sql)
         with self._get_cursor(commit=True) as cursor:
             cursor.execute(statement, (vector_id, *mine.params))
+
+
+class BoundNames(BoundTable):
+    """The names that mem0 notes once the memories are stored. Memories that were deleted meanwhile leave none.
+
+    They are locked until the names are written: a deletion comes before, and is seen here, or after, and sees them.
+    """
+
+    def __init__(self, tables: Tables, unit: Unit, filters: Filters, floor: float) -> None:
+        super().__init__(tables.name("entities"), unit, filters, floor)
+        self.memories = tables.memories
+
+    def insert(self, vectors: Any, payloads: Any = None, ids: Any = None) -> None:
+        with self.unit.together() as cursor:
+            living = [self._living(cursor, payload) for payload in payloads]
+            rows = [row for row in zip(vectors, living, ids, strict=True) if row[1] is not None]
+            if rows:
+                super().insert(*map(list, zip(*rows, strict=True)))
+
+    def update(self, vector_id: str, vector: Any = None, payload: dict[str, Any] | None = None) -> None:
+        with self.unit.together() as cursor:
+            living = None if payload is None else self._living(cursor, payload)
+            if payload is not None and living is None:
+                self.delete(vector_id)
+            else:
+                super().update(vector_id, vector, living)
+
+    def _living(self, cursor: Cursor, payload: dict[str, Any]) -> dict[str, Any] | None:
+        """The payload with its links to memories that are there; None when it had links and none is left."""
+        links, mine = payload.get("linked_memory_ids") or [], conditions.of_owner(self.scope)
+        statement = sql.SQL("SELECT id::text FROM {} WHERE id = ANY(%s::uuid[]) AND {} FOR SHARE")
+        there = {row[0] for row in cursor.execute(statement.format(self.memories, mine.sql), (links, *mine.params))}
+        kept = [link for link in links if link in there]
+        return {**payload, "linked_memory_ids": kept} if kept or not links else None
 
 
 def _vector(vector: Any) -> str | None:

@@ -15,8 +15,10 @@ class PipelineMixin(RemovalMixin, BoundStore):
     beside = True
 
     def bound(self, suffix: str, unit: Any, filters: Filters, floor: float) -> Any:
-        from .pgvector_bound import BoundTable
+        from .pgvector_bound import BoundNames, BoundTable
 
+        if suffix == "entities":
+            return BoundNames(self.tables, unit, filters, floor)
         return BoundTable(self.tables.name(suffix), unit, filters, floor)
 
     def add(
