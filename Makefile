@@ -43,7 +43,7 @@ check: $(DEV)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(AS_TEST) $(RUN) -m mypy memoryportal
-	$(RUN) -m importlinter.cli lint
+	.venv/bin/lint-imports
 	.venv/bin/djade --check --target-version 5.2 $(TEMPLATES)
 	$(AS_TEST) $(RUN) manage.py makemigrations --check --dry-run
 	@echo "manage.py check --deploy, with the settings of .env.example"
