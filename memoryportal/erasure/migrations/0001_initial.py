@@ -11,7 +11,6 @@ import memoryportal.erasure.models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -20,51 +19,104 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Erasure',
+            name="Erasure",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('reference', models.CharField(default=memoryportal.erasure.models.new_reference, editable=False, max_length=12, unique=True)),
-                ('subject', models.CharField(max_length=128)),
-                ('state', models.CharField(choices=[('received', 'Received'), ('erasing', 'Erasing'), ('verifying', 'Reading everything again'), ('retrying', 'Delayed: trying again'), ('needs-attention', 'Delayed: we are looking into it'), ('completed', 'Erased'), ('completed-with-exceptions', 'Erased, with exceptions')], default='received', max_length=32)),
-                ('asked_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('began_at', models.DateTimeField(null=True)),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('lease_until', models.DateTimeField(null=True)),
-                ('lease_token', models.UUIDField(null=True)),
-                ('account', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='erasures', to=settings.AUTH_USER_MODEL)),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                (
+                    "reference",
+                    models.CharField(
+                        default=memoryportal.erasure.models.new_reference, editable=False, max_length=12, unique=True
+                    ),
+                ),
+                ("subject", models.CharField(max_length=128)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("received", "Received"),
+                            ("erasing", "Erasing"),
+                            ("verifying", "Reading everything again"),
+                            ("retrying", "Delayed: trying again"),
+                            ("needs-attention", "Delayed: we are looking into it"),
+                            ("completed", "Erased"),
+                            ("completed-with-exceptions", "Erased, with exceptions"),
+                        ],
+                        default="received",
+                        max_length=32,
+                    ),
+                ),
+                ("asked_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("began_at", models.DateTimeField(null=True)),
+                ("ended_at", models.DateTimeField(null=True)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("lease_until", models.DateTimeField(null=True)),
+                ("lease_token", models.UUIDField(null=True)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="erasures",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-asked_at'],
+                "ordering": ["-asked_at"],
             },
         ),
         migrations.CreateModel(
-            name='ErasureStep',
+            name="ErasureStep",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('order', models.PositiveSmallIntegerField()),
-                ('place', models.CharField(max_length=40)),
-                ('found', models.PositiveIntegerField(null=True)),
-                ('removed', models.PositiveIntegerField(default=0)),
-                ('left', models.PositiveIntegerField(null=True)),
-                ('problem', models.CharField(blank=True, max_length=200)),
-                ('verified_at', models.DateTimeField(null=True)),
-                ('erasure', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='erasure.erasure')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("order", models.PositiveSmallIntegerField()),
+                ("place", models.CharField(max_length=40)),
+                ("found", models.PositiveIntegerField(null=True)),
+                ("removed", models.PositiveIntegerField(default=0)),
+                ("left", models.PositiveIntegerField(null=True)),
+                ("problem", models.CharField(blank=True, max_length=200)),
+                ("verified_at", models.DateTimeField(null=True)),
+                (
+                    "erasure",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="steps", to="erasure.erasure"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['order'],
+                "ordering": ["order"],
             },
         ),
         migrations.AddConstraint(
-            model_name='erasure',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['completed', 'completed-with-exceptions']), _negated=True), fields=('subject',), name='one_open_erasure_per_subject'),
+            model_name="erasure",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["completed", "completed-with-exceptions"]), _negated=True),
+                fields=("subject",),
+                name="one_open_erasure_per_subject",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='erasure',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['received', 'erasing', 'verifying', 'retrying', 'needs-attention', 'completed', 'completed-with-exceptions'])), name='erasure_state_is_known'),
+            model_name="erasure",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "received",
+                            "erasing",
+                            "verifying",
+                            "retrying",
+                            "needs-attention",
+                            "completed",
+                            "completed-with-exceptions",
+                        ],
+                    )
+                ),
+                name="erasure_state_is_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='erasurestep',
-            constraint=models.UniqueConstraint(fields=('erasure', 'place'), name='one_step_per_place'),
+            model_name="erasurestep",
+            constraint=models.UniqueConstraint(fields=("erasure", "place"), name="one_step_per_place"),
         ),
     ]
