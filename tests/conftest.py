@@ -164,11 +164,14 @@ def bob_client(bob: "User") -> "Client":
 
 def _memory_of(user: "User") -> "Iterator[ScopedMemory]":
     """The memory tables lie outside Django's transaction: clean up by subject, whatever the test did."""
-    from memoryportal.memory import ScopedMemory, SubjectId
+    from memoryportal.memory import ScopedMemory, SubjectId, controls
+    from memoryportal.memory.stores import current_store
 
     memory = ScopedMemory(SubjectId(user.subject))
     yield memory
     ScopedMemory(SubjectId(user.subject)).erase()
+    for agent, state in controls.gate_states(current_store(), memory.subject):  # an erasure that a test left half done
+        controls.reopen(current_store(), memory.subject, state, agent)
 
 
 @pytest.fixture

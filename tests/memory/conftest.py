@@ -34,10 +34,15 @@ def _superuser(django_db_setup: None) -> Iterator[Superuser]:
 
 @pytest.fixture(autouse=True)
 def superuser(_superuser: Superuser) -> Iterator[Superuser]:
-    """Sees every row. Whatever a test wrote is gone after it."""
+    """Sees every row. Whatever a test wrote is gone after it, and what tests of other rooms left, before it."""
+    _empty(_superuser)
     yield _superuser
+    _empty(_superuser)
+
+
+def _empty(superuser: Superuser) -> None:
     for table in TABLES:
-        _superuser.execute(psycopg.sql.SQL("DELETE FROM {}").format(psycopg.sql.Identifier(table)))
+        superuser.execute(psycopg.sql.SQL("DELETE FROM {}").format(psycopg.sql.Identifier(table)))
 
 
 @pytest.fixture
@@ -89,3 +94,14 @@ def database(settings: Any, superuser: Superuser) -> Iterator[Database]:
         yield Database(connection, configuration().owner_dsn)
     pool.close_all()
     superuser.execute(psycopg.sql.SQL("DROP DATABASE {} WITH (FORCE)").format(psycopg.sql.Identifier(name)))
+
+
+@pytest.fixture
+def wall_down(superuser: Superuser) -> Iterator[None]:
+    """Row-level security off, as where the portal connects as the tables' owner."""
+    switch = "ALTER TABLE {} {} ROW LEVEL SECURITY"
+    for table in TABLES:
+        superuser.execute(psycopg.sql.SQL(switch).format(psycopg.sql.Identifier(table), psycopg.sql.SQL("DISABLE")))
+    yield
+    for table in TABLES:
+        superuser.execute(psycopg.sql.SQL(switch).format(psycopg.sql.Identifier(table), psycopg.sql.SQL("ENABLE")))
