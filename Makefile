@@ -28,8 +28,19 @@ $(BASE) $(DEV):
 demo: $(BASE)
 	@exec $(RUN) manage.py demo --end-with-parent
 
+# In groups, one after the other: a browser's event loop stays in its process, and each group begins with a new server.
+GROUP_1 := tests/base tests/browser tests/audit tests/attacks
+GROUP_2 := tests/memory tests/erasure tests/mydata tests/support
+PYTEST := $(RUN) -m pytest -n 2
+
 test: $(DEV) chromium
-	$(RUN) -m pytest -n 2 $(ARGS)
+ifeq ($(strip $(ARGS)),)
+	$(PYTEST) $(GROUP_1)
+	$(PYTEST) $(GROUP_2)
+	$(PYTEST) tests $(addprefix --ignore=,$(GROUP_1) $(GROUP_2))
+else
+	$(PYTEST) $(ARGS)
+endif
 
 # The variable is read here and nowhere else; tests/settings.py takes VALKEY_* out of the environment.
 test-valkey: $(DEV)
