@@ -31,13 +31,14 @@ demo: $(BASE)
 # In groups, one after the other: a browser's event loop stays in its process, and each group begins with a new server.
 GROUP_1 := tests/base tests/browser tests/audit tests/attacks
 GROUP_2 := tests/memory tests/erasure tests/mydata tests/support
+GROUP_3 = $(filter-out $(GROUP_1) $(GROUP_2) tests/benchmarks,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
 PYTEST := $(RUN) -m pytest -n 2
 
 test: $(DEV) chromium
 ifeq ($(strip $(ARGS)),)
 	$(PYTEST) $(GROUP_1)
 	$(PYTEST) $(GROUP_2)
-	$(PYTEST) tests $(addprefix --ignore=,$(GROUP_1) $(GROUP_2))
+	$(PYTEST) $(GROUP_3) $(wildcard tests/test_*.py)
 else
 	$(PYTEST) $(ARGS)
 endif
