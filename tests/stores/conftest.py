@@ -37,12 +37,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in absent]
 
 
-def _parameter(entry: Entry) -> object:
+def parameter(entry: Entry) -> object:
     marks = [pytest.mark.needs(entry.needs)] if entry.needs else []
     return pytest.param(entry, id=entry.name, marks=marks)
 
 
-@pytest.fixture(scope="module", params=[_parameter(entry) for entry in ENTRIES])
+@pytest.fixture(scope="module", params=[parameter(entry) for entry in ENTRIES])
 def entry(request: pytest.FixtureRequest) -> Entry:
     return request.param
 

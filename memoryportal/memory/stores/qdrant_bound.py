@@ -13,7 +13,7 @@ from ..errors import ScopeViolation
 from ..pipeline import Tied, Unit
 from ..pool import Cursor
 from ..rows import recheck
-from ..scope import Filters
+from ..scope import Filters, Scope
 from . import fence
 from .qdrant_rows import RowsMixin
 
@@ -39,7 +39,13 @@ class BoundCollection(Tied, Qdrant):
         points, self._points = self._points, []
         if points:
             fence.enter(cursor, self.store.tables, self.scope, adding=True)
-            self.store.insert_rows(self.collection_name, points)
+            current = [(i, vector, now) for i, vector, row in points if (now := self._current(row)) is not None]
+            if current:
+                self.store.insert_rows(self.collection_name, current)
+
+    def _current(self, payload: dict[str, Any]) -> dict[str, Any] | None:
+        """The payload as it is to be written now that no other writer is about; None when it is not to be any more."""
+        return payload
 
     def search(self, query: str, vectors: Any, top_k: int | None = 5, filters: Any = None) -> list[Any]:
         self.refuse_other_scope(filters)
@@ -67,7 +73,11 @@ class BoundCollection(Tied, Qdrant):
 
         def rewrite(cursor: Cursor) -> None:
             fence.enter(cursor, self.store.tables, self.scope, adding=False)
-            self.store.rewrite_row(self.collection_name, self.scope, vector_id, vector, payload)
+            current = None if payload is None else self._current(payload)
+            if payload is not None and current is None:
+                self.store.delete_rows(self.collection_name, self.scope, [vector_id])
+            else:
+                self.store.rewrite_row(self.collection_name, self.scope, vector_id, vector, current)
 
         self._write(rewrite)
 
@@ -87,3 +97,14 @@ class BoundCollection(Tied, Qdrant):
         else:
             with self.unit.open() as cursor:
                 action(cursor)
+
+
+class BoundNames(BoundCollection):
+    """The names that mem0 notes once the memories are stored. Memories that were deleted meanwhile leave none."""
+
+    def _current(self, payload: dict[str, Any]) -> dict[str, Any] | None:
+        links = [str(link) for link in payload.get("linked_memory_ids") or []]
+        whole = Scope(self.scope.subject) if isinstance(self.scope, Scope) else self.scope
+        there = {str(row.id) for row in self.store.owned(self.store.tables.name(), whole, links)}
+        kept = [link for link in links if link in there]
+        return {**payload, "linked_memory_ids": kept} if kept or not links else None

@@ -41,8 +41,10 @@ class PipelineMixin(RemovalMixin):
         """The new memories that were not deleted before their history was noted; of the others nothing stays."""
         alive = {str(row[0]) for row in self.get_many(scope, ids)}
         gone = [memory_id for memory_id in ids if memory_id not in alive]
-        with self.open(scope) as cursor:
-            self.delete_side(cursor, scope, [(memory_id, scope.agent, scope.run) for memory_id in gone])
+        if gone:
+            with self.open(scope) as cursor:
+                self.delete_side(cursor, scope, [(memory_id, scope.agent, scope.run) for memory_id in gone])
+                self.unlink_names(scope, set(gone))
         return [memory_id for memory_id in ids if memory_id in alive]
 
     def correct(self, scope: Scope, memory_id: str, text: str, version: str) -> None:

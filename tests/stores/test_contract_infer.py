@@ -1,0 +1,114 @@
+"""What every store does alike with facts from a language model. The Platform thinks for itself: tests/platform."""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.conf import settings
+from django.test import override_settings
+
+from memoryportal.memory import ErasureRunning, MemoryNotFound, MemoryRoomError, ScopedMemory, WritesPaused, controls
+from memoryportal.memory.stores.base import Store
+from tests.memory.model_server import ModelServer, running
+
+from .conftest import parameter
+from .registry import ENTRIES, Entry
+from .test_contract import found
+from .test_contract_changes import snapshot
+
+TURN = [{"role": "user", "content": "My sister Miriam and I live in Hamburg."}]
+
+
+@pytest.fixture(scope="module", params=[parameter(entry) for entry in ENTRIES if entry.side])
+def entry(request: pytest.FixtureRequest) -> Entry:
+    return request.param
+
+
+@pytest.fixture
+def noting(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str], None]], None]:
+    """Let mem0 find names (capitalised words) without spaCy, and do something right before it notes them."""
+
+    def install(before: Callable[[str], None] = lambda text: None) -> None:
+        def names(text: str) -> list[tuple[str, str]]:
+            before(text)
+            return [
+                ("PROPER", word.strip(".")) for word in text.split() if word[0].isupper() and word not in ("I", "My")
+            ]
+
+        monkeypatch.setattr("mem0.memory.main.extract_entities", names)
+        monkeypatch.setattr("mem0.memory.main.extract_entities_batch", lambda texts: [names(text) for text in texts])
+
+    install()
+    return install
+
+
+@pytest.fixture
+def model(store: Store, noting: object) -> Iterator[ModelServer]:
+    """The store in force, with a language model that says what it is told to say."""
+    with running() as server:
+        config = json.loads(settings.MEM0_CONFIG or server.mem0_config(llm=False))
+        thinking = {**config, "embedder": {"provider": "wordllama"}, "llm": json.loads(server.mem0_config())["llm"]}
+        with override_settings(MEM0_CONFIG=json.dumps(thinking)):
+            server.facts = [{"text": text} for text in ("Miriam is my sister.", "I live in Hamburg.")]
+            yield server
+
+
+def test_facts_are_kept_with_their_names_and_the_turn(
+    alice: ScopedMemory, bob: ScopedMemory, model: ModelServer
+) -> None:
+    before = snapshot(bob)
+    items = alice.add(TURN)
+    assert [item.text for item in items] == ["Miriam is my sister.", "I live in Hamburg."]
+    assert alice.held() == {"memories": 2, "entities": 2, "history": 2, "messages": 1}
+    assert [(entity.text, entity.memory_ids) for entity in alice.entities()] == [
+        ("Hamburg", [items[1].id]),
+        ("Miriam", [items[0].id]),
+    ]
+    assert found(alice, "my sister") == {"Miriam is my sister."}
+    assert alice.delete(items[0].id).counts == {"memories": 1, "entities": 1, "history": 1, "messages": 1}
+    assert alice.held() == {"memories": 1, "entities": 1, "history": 1, "messages": 0}
+    assert snapshot(bob) == before
+
+
+def test_a_fact_that_is_known_already_is_not_noted_twice(alice: ScopedMemory, model: ModelServer) -> None:
+    alice.add(TURN)
+    assert alice.add(TURN) == []
+    assert alice.held() == {"memories": 2, "entities": 2, "history": 2, "messages": 2}
+
+
+def test_names_of_two_memories_are_one_name(alice: ScopedMemory, model: ModelServer) -> None:
+    first = alice.add(TURN)[0]
+    model.facts = [{"text": "Miriam plays chess."}]
+    second = alice.add(TURN)[0]
+    links = {entity.text: set(entity.memory_ids) for entity in alice.entities()}
+    assert links["Miriam"] == {first.id, second.id}
+    alice.update(second.id, "Tomas plays chess.")
+    links = {entity.text: set(entity.memory_ids) for entity in alice.entities()}
+    assert (links["Miriam"], links["Tomas"]) == ({first.id}, {second.id})
+
+
+def test_what_is_deleted_before_its_names_are_noted_leaves_nothing(
+    alice: ScopedMemory, bob: ScopedMemory, model: ModelServer, noting: Callable[[Callable[[str], None]], None]
+) -> None:
+    before = snapshot(bob)
+
+    def delete(text: str) -> None:
+        for item in alice.page().items:
+            alice.delete(item.id)
+
+    noting(delete)
+    with contextlib.suppress(MemoryNotFound):
+        assert alice.add(TURN) == []
+    assert (alice.count(), alice.entities(), alice.past(), alice.held()["history"]) == (0, [], [], 0)
+    assert snapshot(bob) == before
+
+
+@pytest.mark.parametrize(("state", "refusal"), [("paused", WritesPaused), ("erasing", ErasureRunning)])
+def test_gate_that_is_shut_while_the_model_thinks(
+    alice: ScopedMemory, model: ModelServer, store: Store, state: controls.State, refusal: type[MemoryRoomError]
+) -> None:
+    model.before_answer = lambda: controls.shut(store, alice.subject, state)
+    with pytest.raises(refusal):
+        alice.add(TURN)
+    assert set(alice.held().values()) == {0}
