@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from django.conf import settings
 from django.utils import timezone
@@ -84,20 +84,29 @@ def last_head() -> SignedHead | None:
     """The newest line, without reading the others. Raises HeadsUnavailable."""
     try:
         with heads_path().open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _LAST_BYTES))
-            tail = file.read()
+            return _last(file)[0]
     except FileNotFoundError:
         return None
     except OSError as error:
         raise HeadsUnavailable(f"AUDIT_HEADS cannot be read ({error.strerror}).") from None
-    lines = tail.splitlines(keepends=True)
-    return next(iter(_parse(b"".join(lines[-1:]) or b"")), None)
+
+
+def _last(file: IO[bytes]) -> tuple[SignedHead | None, int]:
+    """The newest line, and where it ends: behind it may stand what a crash has cut off."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _LAST_BYTES))
+    tail = file.read()
+    whole = _whole(tail)
+    last = _heads([line for line in whole.splitlines() if line.strip()][-1:])
+    return (last[0] if last else None), size - len(tail) + len(whole)
 
 
 def _parse(content: bytes) -> list[SignedHead]:
     """Each line once: a shipping command may have got one twice. A last line that a crash cut off was never written."""
-    lines = dict.fromkeys(_whole(content).splitlines())
+    return _heads(dict.fromkeys(_whole(content).splitlines()))
+
+
+def _heads(lines: Iterable[bytes]) -> list[SignedHead]:
     try:
         return [_head(line) for line in lines if line.strip()]
     except (ValueError, TypeError):
@@ -148,36 +157,39 @@ def sign_head(kind: str = "head", seq: int | None = None, hash: str | None = Non
         with path.open("a+b") as file:
             # Two lines that name the same line before them would look as if one had been replaced.
             fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
-            content = _whole(file.read())
-            written = _parse(content)
-            head = _signed(kind, seq, hash, written)
-            file.truncate(len(content))
-            separator = b"\n" if content and not content.endswith(b"\n") else b""
-            file.write(separator + head.line().encode() + b"\n")
+            before, end = _last(file)
+            head = _signed(kind, seq, hash, before)
+            file.truncate(end)
+            file.write(_separator(file, end) + head.line().encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
-            _ship([*written, head])
+            _ship()
     except OSError as error:
         raise HeadsUnavailable(f"AUDIT_HEADS cannot be written ({error.strerror}).") from None
     return head
 
 
-def _signed(kind: str, seq: int | None, hash: str | None, written: list[SignedHead]) -> SignedHead:
+def _separator(file: IO[bytes], end: int) -> bytes:
+    """An editor or a copy may have left the last line without its end."""
+    file.seek(max(0, end - 1))
+    return b"" if file.read(1) in (b"", b"\n") else b"\n"
+
+
+def _signed(kind: str, seq: int | None, hash: str | None, before: SignedHead | None) -> SignedHead:
     if seq is None or hash is None:
         newest = Head.objects.filter(pk=1).first()
         seq, hash = (newest.seq, newest.hash) if newest else (0, START)
-    prev = digest(written[-1] if written else None)
+    prev = digest(before)
     unsigned = SignedHead(seq, hash, timezone.now().isoformat(), kind, prev, "", "")
     signature = key_ring().sign(PURPOSE, unsigned.signed())
     return SignedHead(seq, hash, unsigned.at, kind, prev, signature.kid, signature.value)
 
 
-def _ship(heads: list[SignedHead]) -> None:
+def _ship() -> None:
     """Hand every line that did not get through so far to the operator's command, on its standard input."""
     if not (command := _command()):
         return
-    counter = heads_path().with_suffix(".shipped")
+    counter, heads = heads_path().with_suffix(".shipped"), read_heads()
     shipped = int(counter.read_text()) if counter.exists() else 0
     lines = "".join(head.line() + "\n" for head in heads[shipped:])
     try:

@@ -96,6 +96,16 @@ def test_a_last_line_without_its_end_counts(file: Path) -> None:
     assert len(read_heads()) == 2
 
 
+def test_blank_lines_at_the_end_change_nothing(file: Path) -> None:
+    happen(1)
+    first = sign_head()
+    with file.open("a") as edited:
+        edited.write("\n \n")
+    assert last_head() == first
+    assert broken_link([first, sign_head()]) is None
+    assert len(read_heads()) == 2
+
+
 @pytest.mark.parametrize(
     "line",
     [
