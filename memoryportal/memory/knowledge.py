@@ -14,6 +14,7 @@ from .rows import recheck, time_key, to_item
 from .scope import Filters, KnowledgeScope, Order
 from .scoped import changed
 from .stores import current_store
+from .stores.confirming import confirming
 from .stores.knowledge import Knowledge, knowledge_of
 from .types import Hit, Hits, Item, Page, Removed
 
@@ -76,14 +77,17 @@ class AgentKnowledge:
     ) -> list[Item]:
         """Remember, for this assistant alone. `infer` defaults to whether a language model is configured."""
         checked, extra, last = check_messages(messages), check_metadata(metadata), check_expires(expires)
-        added = _store().add(self.scope, checked, arguments.infer_given(infer), extra, last)
+        infer = arguments.infer_given(infer)
+        with confirming():
+            added = _store().add(self.scope, checked, infer, extra, last)
         with changed():
             rows = {str(row[0]): row for row in recheck(self.scope, _store().get_many(self.scope, added))}
         return [to_item(rows[memory_id]) for memory_id in added if memory_id in rows]
 
     def delete(self, memory_id: str) -> Removed:
         """Delete one piece of knowledge."""
-        _store().forget(self.scope, arguments.id_given(memory_id))
+        with confirming():
+            _store().forget(self.scope, arguments.id_given(memory_id))
         return Removed({"memories": 1})
 
 

@@ -13,6 +13,7 @@ from .errors import BadQuery, MemoryChanged, MemoryNotFound, NotConfirmed, Store
 from .rows import Row, recheck, time_key, to_item
 from .scope import Filters, Order, Scope, SubjectId
 from .stores import current_store
+from .stores.confirming import confirming
 from .types import (
     Entity,
     Hit,
@@ -145,7 +146,8 @@ class ScopedMemory:
         checked, extra, expires = check_messages(messages), check_metadata(metadata), check_expires(expires)
         infer = arguments.infer_given(infer)
         current_store().admit(self.scope)
-        added = current_store().add(self.scope, checked, infer, extra, expires)
+        with confirming():
+            added = current_store().add(self.scope, checked, infer, extra, expires)
         with changed():
             return self.get_many(added) if added else []
 
@@ -159,7 +161,8 @@ class ScopedMemory:
             raise MemoryChanged("the memory was changed meanwhile; nothing was written")
         if text == before.text:
             return before
-        current_store().correct(self.scope, before.id, text, before.version)
+        with confirming():
+            current_store().correct(self.scope, before.id, text, before.version)
         with changed():
             return self.get(before.id)
 
@@ -183,18 +186,21 @@ class ScopedMemory:
 
     def delete_many(self, memory_ids: list[str]) -> Removed:
         """Delete these memories in every place, all or nothing."""
-        return current_store().delete(self.scope, arguments.ids_given(memory_ids))
+        with confirming():
+            return current_store().delete(self.scope, arguments.ids_given(memory_ids))
 
     def delete_matching(self, filters: Filters, expected: int) -> Removed:
         """Delete all that match in every place; CountMoved when they are not exactly `expected` any more."""
         if filters is None:
             raise BadQuery("Say which memories: Filters() means all of them.")
         expected = arguments.number_given(expected, "The number of memories")
-        return current_store().delete_matching(self.scope, arguments.filters_given(filters), expected)
+        with confirming():
+            return current_store().delete_matching(self.scope, arguments.filters_given(filters), expected)
 
     def erase(self) -> Removed:
         """Delete everything of this scope in every place."""
-        return current_store().erase(self.scope)
+        with confirming():
+            return current_store().erase(self.scope)
 
     def residue(self) -> list[Residue]:
         """Count every place again, each on a connection of its own."""

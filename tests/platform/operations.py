@@ -1,6 +1,7 @@
 """The operations of the stand-in, one function each: (state, request) -> (status, answer)."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,6 +15,18 @@ QUEUED = "Delete in progress. This may take some time."
 
 def ping(state: State, asked: Asked) -> Answer:
     return 200, {"status": "ok", "org_id": "org", "project_id": "project", "user_email": "owner@example.com"}
+
+
+def entities(state: State, asked: Asked) -> Answer:
+    """Everybody who has something, in one page."""
+    now = datetime.now(UTC).isoformat()
+    kinds = {"user": "user_id", "agent": "agent_id", "app": "app_id", "run": "run_id"}
+    found = [
+        {"id": name, "name": name, "created_at": now, "updated_at": now, "owner": "owner@example.com", "type": kind}
+        for kind, column in kinds.items()
+        for name in sorted({getattr(row, column) for row in state.rows.values()} - {None})
+    ]
+    return 200, {"count": len(found), "next": None, "previous": None, "results": found}
 
 
 def add(state: State, asked: Asked) -> Answer:
@@ -151,6 +164,7 @@ def history(state: State, asked: Asked) -> Answer:
 
 OPERATIONS: dict[str, Callable[[State, Asked], Answer]] = {
     "ping_read": ping,
+    "entities_list": entities,
     "memories_add_v3": add,
     "event_read": read_event,
     "memories_list_v3": list_rows,

@@ -84,6 +84,7 @@ class Oddities:
     polls: int = 0  # how often an event says PENDING
     seconds: float = 0.0  # how long an event takes
     failing: bool = False  # events end as FAILED, with nothing done
+    halfway: bool = False  # events end as FAILED, with everything done
     never: bool = False  # events never end
     lying: bool = False  # "deleted" is said and nothing is deleted
     ignoring: bool = False  # a correction is answered and not made
@@ -159,7 +160,7 @@ class State:
         ready = event.polls <= 0 and event.due <= datetime.now(UTC) and not self.odd.never
         event.polls -= 1
         if event.status == "PENDING" and ready:
-            event.status = "FAILED" if self.odd.failing else "SUCCEEDED"
+            event.status = "FAILED" if self.odd.failing or self.odd.halfway else "SUCCEEDED"
             event.results = [] if self.odd.failing else event.act()
 
     def added(self, row: Row) -> dict[str, Any]:

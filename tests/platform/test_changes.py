@@ -39,6 +39,20 @@ def test_add_that_fails_is_said_to_have_failed(platform: Platform, alice: Scoped
     with pytest.raises(StoreUnavailable, match="nothing was remembered") as failed:
         alice.add("I am vegetarian.")
     assert not isinstance(failed.value, NotConfirmed)
+    assert kept(platform, alice) == set()
+
+
+def test_add_that_fails_and_names_what_it_stored_is_not_confirmed(platform: Platform, alice: ScopedMemory) -> None:
+    platform.state.odd.halfway = True
+    with pytest.raises(NotConfirmed, match="a part of it was remembered"):
+        alice.add("I am vegetarian.")
+
+
+def test_add_that_fails_after_another_part_is_not_confirmed(platform: Platform, alice: ScopedMemory) -> None:
+    turns = [{"role": "user", "content": "One."}, {"role": "assistant", "content": "Two."}]
+    platform.fail("/v3/memories/add/", 400, skip=1)
+    with pytest.raises(NotConfirmed, match="before all of it was done"):
+        alice.add(turns, infer=False)
 
 
 def test_add_without_inference_keeps_who_spoke(platform: Platform, alice: ScopedMemory) -> None:

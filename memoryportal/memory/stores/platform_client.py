@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from ..errors import MemoryNotFound, NotConfirmed, StoreUnavailable
+from .confirming import note_write, take_back_write
 
 if TYPE_CHECKING:
     from .platform_http import QuietClient
@@ -75,7 +76,10 @@ class PlatformClient:
 
         for attempt in range(RETRIES + 1):
             try:
-                return action(client)
+                answer = action(client)
+                if writing:
+                    note_write()
+                return answer
             except FAILURES as error:
                 said = refusal(error, writing)
             wait = said.retry_after if isinstance(said, StoreUnavailable) else None
@@ -137,6 +141,23 @@ class PlatformClient:
         results: list[Raw] = _field(answer, "results", list)
         return results
 
+    def users(self) -> list[str]:
+        """The names of all users of the project."""
+        path, names = "/v1/entities/", []
+        for _ in range(MAX_PAGES):
+            answer = self._send("GET", path)
+            results = _field(answer, "results", list)
+            names += [str(one["name"]) for one in results if isinstance(one, dict) and one.get("type") == "user"]
+            if not answer.get("next"):
+                return names
+            parts = urlsplit(str(answer["next"]))
+            path = f"{parts.path}?{parts.query}"  # never another host: the key would travel there
+        raise StoreUnavailable("the Platform's list of users has no end")
+
+    def ping(self) -> None:
+        """StoreUnavailable when the Platform cannot be reached, or refuses the key."""
+        self._send("GET", "/v1/ping/")
+
     def history(self, memory_id: str) -> list[Raw]:
         """The changes of one memory in no order. MemoryNotFound."""
         answer = self._ask("history", memory_id)
@@ -153,9 +174,13 @@ class PlatformClient:
             raise _unreadable()
         if answer.get("results") is None and answer.get("event_id"):
             answer = self.ended(str(answer["event_id"]))
+        results = [raw for raw in answer.get("results") or [] if isinstance(raw, dict)]
         if answer.get("status") == "FAILED":
+            if results:
+                raise NotConfirmed("the Platform took the request and then failed; a part of it was remembered")
+            take_back_write()
             raise StoreUnavailable("the Platform took the request and then failed; nothing was remembered")
-        return [raw for raw in answer.get("results") or [] if isinstance(raw, dict)]
+        return results
 
     def update(self, memory_id: str, text: str) -> None:
         """Ask for another wording."""

@@ -20,6 +20,7 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 from memoryportal.base.deadline import CONNECT_SECONDS, STATEMENT_SECONDS
 
 from ..errors import MemoryNotFound, MemoryRoomError, NotConfirmed, StoreNotPrepared, StoreUnavailable
+from .confirming import note_write
 
 # httpx.InvalidURL and the like are no HTTPError; the embedded client raises plain Python errors for everything.
 _FAILURES = (
@@ -95,9 +96,12 @@ class Connection:
 
     def _run(self, client: QdrantClient, operation: str, arguments: dict[str, Any]) -> Any:
         try:
-            return getattr(client, operation)(**arguments)
+            answer = getattr(client, operation)(**arguments)
         except _FAILURES as error:
             raise translate(error, operation in WRITING) from None
+        if operation in WRITING:
+            note_write()
+        return answer
 
     def _opened(self) -> QdrantClient:
         with self._opening:

@@ -14,6 +14,7 @@ from valkey.backoff import NoBackoff
 from valkey.retry import Retry
 
 from ..errors import MemoryChanged, NotConfirmed, StoreNotPrepared, StoreRefused, StoreUnavailable
+from .confirming import note_write
 
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 10.0
@@ -134,11 +135,15 @@ class Server:
         with named_errors(writing=transaction), self._client.pipeline(transaction=transaction) as pipeline:
             for command in commands:
                 pipeline.execute_command(*command)
-            return list(pipeline.execute())
+            replies = list(pipeline.execute())
+        if transaction:
+            note_write()
+        return replies
 
     @contextmanager
-    def watching(self, key: str) -> Iterator[Any]:
+    def watching(self, key: str | bytes) -> Iterator[Any]:
         """A pipeline that reads at once, and that after `multi()` writes only if nobody wrote `key` meanwhile."""
         with named_errors(writing=True), self._client.pipeline(transaction=True) as pipeline:
             pipeline.watch(key)
             yield pipeline
+        note_write()
