@@ -1,6 +1,6 @@
 """Look at a pgvector store without changing anything: what is prepared, what is missing, what nobody can vouch for."""
 
-import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,10 +9,11 @@ import psycopg
 from psycopg import sql
 
 from .configuration import Configuration, configuration
-from .errors import InvalidSubject, StoreUnavailable
+from .errors import StoreUnavailable
 from .names import Tables
 from .prepare import GATED, OURS, TEXT_COLUMNS, VECTOR_TABLES
-from .scope import SubjectId
+from .refused import is_refused, owners
+from .stores import build
 
 Level = Literal["ok", "missing", "warning"]
 # A server that logs statements or parameters writes memory text into its log.
@@ -36,7 +37,7 @@ class Inspection:
     """Reads the catalogs and counts; changes nothing."""
 
     def __init__(self, connection: psycopg.Connection[Any], configured: Configuration) -> None:
-        self.connection, self.tables = connection, Tables(configured.collection)
+        self.connection, self.configured, self.tables = connection, configured, Tables(configured.collection)
         self.beside = configured.provider == "pgvector"
         self.suffixes = [suffix for suffix in TEXT_COLUMNS if self.beside or suffix not in VECTOR_TABLES]
 
@@ -46,11 +47,16 @@ class Inspection:
         for suffix in self.suffixes:
             if suffix not in present:
                 yield Finding("missing", f"the table {self.tables.name(suffix)} does not exist")
+        if not self._oid(self.tables.name("refused")):
+            yield Finding("missing", f"the table {self.tables.name('refused')} does not exist")
         for suffix in present:
             yield from self._structure(suffix)
         if "" in present:
-            yield from self._owners()
             yield from self._indexes()
+        outside = list(self._outside())
+        yield from outside
+        if not outside and (not self.beside or {"", "entities"} <= {*present}):
+            yield from self._owners()
         yield from self._logging()
 
     def _value(self, statement: str | sql.Composable, params: Any = None) -> Any:
@@ -101,43 +107,31 @@ class Inspection:
                 "memories falls to 0.0 at 100,000 rows); the portal does not use it: dropping it makes writing cheaper",
             )
 
+    def _outside(self) -> Iterator[Finding]:
+        """What is missing in a store outside PostgreSQL."""
+        yield from (Finding("missing", sentence) for sentence in build(self.configured).missing())
+
     def _owners(self) -> Iterator[Finding]:
         """Rows that no person's erasure reaches: nobody's, and those of ids that SubjectId refuses."""
-        refused = [owner for owner in self.owners() if not _accepted(owner)]
+        counted: Counter[str | None] = Counter()
+        for owner, rows in owners(self.connection, self.configured):
+            counted[owner] += rows
+        alone = counted.pop(None, 0)
+        refused = [owner for owner in counted if owner is not None and is_refused(owner)]
         if refused:
             yield Finding(
                 "warning",
                 f"{len(refused)} user ids are refused (wildcards, white space, invisible characters, not NFC …): their "
                 "rows are reached by nobody. Move them with manage.py rename_subject OLD NEW --reason",
             )
-        alone = self._value(
-            sql.SQL("SELECT count(*) FROM {} WHERE payload->>'user_id' IS NULL").format(self.tables.memories)
-        )
         if alone:
             yield Finding("ok", f"{alone} rows belong to an assistant or a conversation and to no person")
-
-    def owners(self) -> Iterator[str]:
-        """Every user id that stands in the store."""
-        rows = self.connection.execute(
-            sql.SQL("SELECT DISTINCT payload->>'user_id' FROM {} WHERE payload->>'user_id' IS NOT NULL").format(
-                self.tables.memories
-            )
-        )
-        return (row[0] for row in rows)
 
     def _logging(self) -> Iterator[Finding]:
         for name, (quiet, consequence) in LOGGING.items():
             value = self._value("SELECT current_setting(%s, true)", (name,))
             if value is not None and value != quiet:
                 yield Finding("warning", f"the server runs with {name} = {value}: {consequence}")
-
-
-def _accepted(owner: str) -> bool:
-    try:
-        SubjectId(owner)
-    except InvalidSubject:
-        return False
-    return unicodedata.is_normalized("NFC", owner)
 
 
 def inspect(owner_dsn: str | None = None) -> list[Finding]:

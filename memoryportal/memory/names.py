@@ -35,5 +35,9 @@ class Tables:
         return self.identifier("messages")
 
     @property
+    def refused(self) -> sql.Identifier:
+        return self.identifier("refused")
+
+    @property
     def gate(self) -> sql.Identifier:
         return self.identifier("gate")

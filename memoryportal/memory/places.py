@@ -4,17 +4,54 @@ A place names its columns as `table.column`; `{collection}` stands for the confi
 words, why a column that holds a subject, an account or text is not emptied by "erase everything".
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
+
+from .scope import SubjectId
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose rows an erasure is about: these subjects', one assistant's of them where `agent` is given.
+
+    `account` is the account's number, given only when the account goes too. `addresses` are its e-mail addresses then.
+    `memory_ids` yields the ids of the memories that the erasure removes, in batches: read from its journal, so that they
+    are known after a restart.
+    """
+
+    subjects: tuple[SubjectId, ...]
+    agent: str | None = None
+    account: int | None = None
+    addresses: tuple[str, ...] = ()
+    memory_ids: Callable[[], Iterator[list[str]]] = lambda: iter(())
+
+
+class Keeper(Protocol):
+    """How a place beyond the memory store is counted and emptied. Each call can be repeated.
+
+    Raises StoreUnavailable, OSError or a database error when the place cannot be used now.
+    """
+
+    def concerns(self, whose: Whose) -> bool:
+        """Whether the place belongs to this erasure at all: the account, only when it goes too."""
+
+    def count(self, whose: Whose) -> int:
+        """How many rows are there now, read anew."""
+
+    def erase(self, whose: Whose) -> int:
+        """Remove them; how many went."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One place. `label` and `explains` are read by people."""
+    """One place. `label` and `explains` are read by people. Places without a keeper are the memory store's own."""
 
     key: str
     label: str
     explains: str
     columns: frozenset[str]
+    keeper: Keeper | None = None
 
 
 _STORE = (
@@ -54,6 +91,7 @@ EXEMPT: dict[str, str] = {
     "{collection}_gate.subject": "says that writing is shut; holds no text and must outlive an erasure",
     "{collection}_gate.agent": "the assistant that the gate is shut for",
     "{collection}_gate.state": "one of two words",
+    "{collection}_refused.plain": "ids that no account can have, for which rename_subject is needed; goes with them",
     "{collection}_history.created_at": "a time",
     "{collection}_history.updated_at": "a time",
 }
@@ -68,6 +106,16 @@ def register(*places: Place) -> None:
 def exempt(**reasons: str) -> None:
     """Add a room's exemptions; `__` in a name stands for the dot of `table.column`."""
     EXEMPT.update({name.replace("__", "."): why for name, why in reasons.items()})
+
+
+def store_places() -> list[str]:
+    """The keys of the memory store's own places, in order: what `ScopedMemory.held`, `erase` and `residue` speak of."""
+    return [key for key, place in PLACES.items() if place.keeper is None]
+
+
+def kept_elsewhere(whose: Whose) -> list[tuple[Place, Keeper]]:
+    """The other rooms' places that concern this erasure, in the order in which they were registered."""
+    return [(place, place.keeper) for place in PLACES.values() if place.keeper and place.keeper.concerns(whose)]
 
 
 def covered_columns(collection: str) -> set[str]:

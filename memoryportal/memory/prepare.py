@@ -19,6 +19,7 @@ from .configuration import Configuration, configuration
 from .controls import LOCK_SPACE
 from .errors import StoreUnavailable
 from .names import Tables
+from .refused import keep_count
 from .stores import build
 from .stores.conditions import CREATED
 
@@ -64,6 +65,7 @@ class Preparation:
         with self._alone():
             self.ours = not self.beside or not self._exists(self.tables.name())
             self._tables()
+            self._refused()
             self._statistics()
             self._indexes()
             self._forget_indexes()
@@ -103,9 +105,10 @@ class Preparation:
     def _template(self, name: str) -> sql.Composed:
         values: dict[str, sql.Composable] = {
             suffix or "memories": self.tables.identifier(suffix)
-            for suffix in ("", "entities", "history", "messages", "gate", "knowledge")
+            for suffix in ("", "entities", "history", "messages", "gate", "knowledge", "refused")
         }
         values["known_by"] = KNOWN_BY
+        values["refused_like"] = self.tables.identifier("refused_like")
         values["gate_check"] = self.tables.identifier("gate_check")
         values["dimensions"] = sql.Literal(self.configured.dimensions)
         values["lock_space"] = sql.Literal(LOCK_SPACE)
@@ -124,6 +127,18 @@ class Preparation:
         if self.beside and self.ours:
             self.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(self.tables.memories, sql.Literal(OURS)))
         self.done += [f"created the table {name}" for name in self._names() if name not in before]
+
+    def _refused(self) -> None:
+        """Where refused ids are counted. The portal's login may ask about one person, and read nothing."""
+        if not self._exists(self.tables.name("refused")):
+            self.done.append(f"created the table {self.tables.name('refused')}")
+        with self.connection.transaction():
+            self.execute(self._template("refused.sql"))
+            if self._has_app():
+                self.execute(sql.SQL("REVOKE ALL ON {} FROM memoryportal_app").format(self.tables.refused))
+            function, role = self.tables.identifier("refused_like"), sql.Identifier(self.configured.scoped_role)
+            self.execute(sql.SQL("GRANT EXECUTE ON FUNCTION {}(text) TO {}").format(function, role))
+        self._forget(self.tables.name("refused"), "plain")
 
     def _names(self) -> list[str]:
         return [self.tables.name(suffix) for suffix in self.suffixes]
@@ -330,7 +345,8 @@ def prepare_store(owner_dsn: str | None = None) -> list[str]:
     configured = configuration()
     try:
         with psycopg.connect(owner_dsn or configured.owner_dsn, autocommit=True, connect_timeout=3) as connection:
-            done = Preparation(connection, configured).run()
+            done = Preparation(connection, configured).run() + build(configured).prepare()
+            keep_count(connection, configured)
     except psycopg.Error as error:
         raise StoreUnavailable(f"the store could not be prepared: {describe(error)}") from None
-    return done + build(configured).prepare()
+    return done

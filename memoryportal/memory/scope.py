@@ -10,7 +10,7 @@ from .errors import BadQuery, InvalidSubject
 
 MAX_ID_LENGTH = 128
 # Zero-width, direction and invisible-operator characters make two ids look like one.
-_INVISIBLE = {"Cf", "Cc", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"}
+INVISIBLE = {"Cf", "Cc", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"}
 
 
 def check_id(value: object, what: str) -> str:
@@ -26,7 +26,7 @@ def check_id(value: object, what: str) -> str:
         raise InvalidSubject(f"{what} is longer than {MAX_ID_LENGTH} characters")
     if "*" in value or "," in value:
         raise InvalidSubject(f"{what} contains * or , which stores read as 'several'")
-    if any(c.isspace() or unicodedata.category(c) in _INVISIBLE for c in value):
+    if any(c.isspace() or unicodedata.category(c) in INVISIBLE for c in value):
         raise InvalidSubject(f"{what} contains white space, control or invisible characters")
     if not unicodedata.is_normalized("NFC", value):
         raise InvalidSubject(f"{what} is not in Unicode normal form C")

@@ -47,7 +47,8 @@ def scrub(owner_dsn: str | None = None) -> list[Scrubbed]:
 def _names(configured: Configuration) -> list[str]:
     """The tables with text; the vectors lie elsewhere when the store is not pgvector."""
     tables, here = Tables(configured.collection), configured.provider == "pgvector"
-    return [tables.name(suffix) for suffix in TEXT_COLUMNS if here or suffix not in VECTOR_TABLES]
+    text = [suffix for suffix in TEXT_COLUMNS if here or suffix not in VECTOR_TABLES]
+    return [tables.name(suffix) for suffix in (*text, "refused")]
 
 
 def _complain(said: list[tuple[str, str]]) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -9,12 +11,15 @@ import pytest
 from mem0.vector_stores.pgvector import PGVector
 from psycopg.conninfo import make_conninfo
 
-from memoryportal.memory import AgentKnowledge, ScopedMemory, controls, pool
+from memoryportal.base.deadline import DeadlineConnection
+from memoryportal.memory import AgentKnowledge, NotConfirmed, ScopedMemory, StoreUnavailable, controls, pool
 from memoryportal.memory.configuration import configuration
 from memoryportal.memory.inspection import inspect
 from memoryportal.memory.prepare import prepare_store
 from memoryportal.memory.stores import current_store
 
+from ..proxy import Proxy
+from .calls import CANARY, assert_free_of_content
 from .conftest import superuser_dsn
 from .model_server import ModelServer
 from .planted import SOMEWHERE, Superuser, as_text, payload, plant, stored
@@ -183,6 +188,74 @@ def test_a_table_that_plain_mem0_made_is_read_in_place(settings: Any, superuser:
     finally:
         pool.close_all()
         with psycopg.connect(superuser_dsn(), autocommit=True) as connection:
-            for suffix in ("", "_entities", "_history", "_messages", "_gate"):
+            for suffix in ("", "_entities", "_history", "_messages", "_gate", "_refused"):
                 connection.execute(f"DROP TABLE IF EXISTS {name}{suffix} CASCADE")
-            connection.execute(f"DROP FUNCTION IF EXISTS {name}_gate_check CASCADE")
+            for function in (f"{name}_gate_check", f"{name}_refused_like"):
+                connection.execute(f"DROP FUNCTION IF EXISTS {function} CASCADE")
+
+
+# --- a store that is away ---------------------------------------------------------------------------------------------
+
+CALLS: dict[str, Callable[[AgentKnowledge, str], object]] = {
+    "page": lambda cook, _: cook.page(),
+    "search": lambda cook, _: cook.search("tea"),
+    "search by word": lambda cook, _: cook.search("tea", by="word"),
+    "get": lambda cook, item: cook.get(item),
+    "add": lambda cook, _: cook.add(f"{CANARY} again"),
+    "delete": lambda cook, item: cook.delete(item),
+}
+
+
+def test_the_list_of_calls_is_complete() -> None:
+    public = {name for name in vars(AgentKnowledge) if not name.startswith("_")}
+    assert public == {name.partition(" ")[0] for name in CALLS}
+
+
+@pytest.mark.parametrize("way", ["refuse", "freeze"])
+def test_every_call_says_that_the_store_is_away(
+    superuser: Superuser, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setattr(DeadlineConnection, "deadline", 0.4)
+    monkeypatch.setattr(pool, "CONNECT_SECONDS", 2)
+    item = AgentKnowledge("cook").add(f"Tea with {CANARY}.")[0]
+    before = stored(superuser)
+    getattr(proxy, way)()
+
+    def said(call: Callable[[AgentKnowledge, str], object]) -> StoreUnavailable:
+        with pytest.raises(StoreUnavailable) as failure:
+            call(AgentKnowledge("cook"), item.id)
+        return failure.value
+
+    with ThreadPoolExecutor(len(CALLS)) as executor:
+        for error in executor.map(said, CALLS.values()):
+            assert not isinstance(error, NotConfirmed)
+            assert_free_of_content(error)
+    proxy.cut()
+    proxy.forward()
+    assert stored(superuser) == before
+
+
+@pytest.mark.parametrize("lost", ["the message", "the answer"])
+@pytest.mark.parametrize("name", CALLS)
+def test_a_connection_that_is_cut_anywhere(superuser: Superuser, proxy: Proxy, name: str, lost: str) -> None:
+    cut, cook = proxy.cut_before if lost == "the message" else proxy.cut_after, AgentKnowledge("cook")
+    for number in range(1, 100):
+        proxy.forward()
+        pool.close_all()
+        item = cook.add(f"Tea with {CANARY}.")[0]
+        before = stored(superuser)
+        cut(number)
+        try:
+            CALLS[name](cook, item.id)
+        except NotConfirmed as error:
+            assert_free_of_content(error)
+        except StoreUnavailable as error:
+            assert_free_of_content(error)
+            assert stored(superuser) == before, number
+        else:
+            if proxy.sent < number:
+                break
+        for row in superuser.execute("SELECT id::text FROM memories").fetchall():
+            superuser.execute("DELETE FROM memories WHERE id = %s", row)
+    assert number > 2
+    proxy.forward()

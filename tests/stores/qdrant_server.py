@@ -60,7 +60,7 @@ class Engine:
 
     def scroll(self, name: str, body: dict[str, Any]) -> Any:
         request = models.ScrollRequest(**body)
-        self._strict(name, body["filter"])
+        self._strict(name, body.get("filter") or {"must": []})
         points, offset = self.local.scroll(
             name, request.filter, request.limit, offset=request.offset, with_payload=request.with_payload
         )

@@ -1,5 +1,6 @@
 """What a store offers to ScopedMemory. Every call takes the scope; there is no call without one."""
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -7,7 +8,7 @@ from typing import Any, Protocol
 from ..names import Tables
 from ..pool import Cursor
 from ..rows import Row
-from ..scope import Filters, Order, Scope
+from ..scope import Filters, Order, Scope, SubjectId
 from ..types import Entity, Message, Removed, Residue, Summary, Version
 
 
@@ -29,6 +30,16 @@ class Abilities:
     limits: tuple[str, ...] = ()
 
 
+class Outside(Protocol):
+    """What an operator's commands ask of a store whose memories are not in PostgreSQL."""
+
+    def owners(self) -> Iterator[tuple[str | None, int]]:
+        """(user id, number of rows), perhaps more than once for one id; None for rows without a person."""
+
+    def rename(self, old: str, new: SubjectId) -> dict[str, int]:
+        """Move every row of exactly this id to another; rows moved per collection. A repeat goes on where it ended."""
+
+
 class Store(Protocol):
     """Native operations on one collection. All raise the memory room's errors only.
 
@@ -43,6 +54,12 @@ class Store(Protocol):
 
     def prepare(self) -> list[str]:
         """Create what is missing outside PostgreSQL; a sentence for each change. Called by `prepare_store`."""
+
+    def refused_like(self, subject: SubjectId, plain: str) -> int:
+        """How many rows lie under refused ids in whose plain form this one stands, as of the last `prepare_store`."""
+
+    def missing(self) -> list[str]:
+        """What `prepare` would create or refuse outside PostgreSQL, in sentences. Changes nothing."""
 
     def close(self) -> None:
         """Let go of connections and files of the store's own; the next call opens them again."""

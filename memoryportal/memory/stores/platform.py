@@ -6,15 +6,16 @@ Platform's. Whatever is changed is read again before anybody is told that it hap
 """
 
 import operator
+from collections.abc import Iterator
 from typing import Any
 
 from psycopg import sql
 
 from ..configuration import Configuration
-from ..errors import BadQuery, MemoryNotFound
+from ..errors import BadQuery, MemoryNotFound, StoreUnavailable
 from ..names import Tables
 from ..rows import FOREIGN_ROWS, Row, recheck
-from ..scope import AnyScope, Filters, Order, Scope
+from ..scope import AnyScope, Filters, Order, Scope, SubjectId
 from ..types import Entity, Residue, Summary, Version
 from . import platform_rows as rows_of
 from .base import Abilities
@@ -57,6 +58,21 @@ class PlatformStore(ChangesMixin):
     def prepare(self) -> list[str]:
         """Nothing: the Platform prepares itself."""
         return []
+
+    def missing(self) -> list[str]:
+        """Nothing, where it answers at all."""
+        self.client.ping()
+        return []
+
+    def owners(self) -> Iterator[tuple[str | None, int]]:
+        """It does not say how many memories each user has."""
+        return ((name, 1) for name in self.client.users())
+
+    def rename(self, old: str, new: SubjectId) -> dict[str, int]:
+        raise StoreUnavailable(
+            "mem0's Platform cannot give a memory to another user id. Add what belongs to the person under the new id, "
+            "then delete the old user in the Platform's dashboard and run prepare_store again"
+        )
 
     def close(self) -> None:
         """Let go of the connections."""

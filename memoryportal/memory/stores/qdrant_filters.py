@@ -35,6 +35,11 @@ def of(scope: AnyScope, filters: Filters | None = None) -> models.Filter:
     return models.Filter(must=must)
 
 
+def of_owner_text(owner: str) -> models.Filter:
+    """Rows of exactly this user id, whatever it is: for rename_subject."""
+    return models.Filter(must=[_equal("user_id", owner)])
+
+
 def one(scope: AnyScope, memory_id: str) -> models.Filter:
     """This row, and only while it is the scope's person's."""
     return models.Filter(must=[models.HasIdCondition(has_id=[memory_id]), _owner(scope)])

@@ -1,10 +1,13 @@
 """Make a Qdrant fit for the portal: collections of mem0's own shape, and indexes on what is filtered by."""
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from qdrant_client import models
 
 from ..errors import StoreNotPrepared, StoreRefused
+from ..scope import SubjectId
 from .qdrant_rows import KEYWORDS, RowsMixin
 
 NAMES = ("agent_id", "run_id")
@@ -24,6 +27,30 @@ class PrepareMixin(RowsMixin):
 
     def prepare(self) -> list[str]:
         return [sentence for suffix in ("", "entities") for sentence in self._prepare(self.tables.name(suffix))]
+
+    def missing(self) -> list[str]:
+        return [sentence for suffix in ("", "entities") for sentence in self._missing(self.tables.name(suffix))]
+
+    def _missing(self, collection: str) -> Iterator[str]:
+        info = self._info(collection)
+        if info is None:
+            yield f"the collection {collection} does not exist"
+            return
+        try:
+            self._check(collection, info.config.params.vectors)
+        except StoreRefused as wrong:
+            yield str(wrong)
+        for field in _indexes() if not self.qdrant.embedded else ():
+            if field not in info.payload_schema:
+                yield f"the index {collection}.{field} does not exist: questions about one person read everybody's rows"
+
+    def owners(self) -> Iterator[tuple[str | None, int]]:
+        for suffix in ("", "entities"):
+            counted = Counter(payload.get("user_id") for _, payload in self.everybody(self.tables.name(suffix)))
+            yield from ((None if owner is None else str(owner), rows) for owner, rows in counted.items())
+
+    def rename(self, old: str, new: SubjectId) -> dict[str, int]:
+        return {name: self.move(name, old, new) for name in map(self.tables.name, ("", "entities"))}
 
     def _prepare(self, collection: str) -> list[str]:
         done = []

@@ -21,6 +21,7 @@ BATCH = 1000  # rows in one request; Qdrant Cloud refuses much larger ones
 AT_ONCE = 10_000  # rows deleted by one request: all of them, or none
 _SURE = {"wait": True, "ordering": models.WriteOrdering.STRONG}
 _SEEN = ("data", "updated_at", "linked_memory_ids")  # what tells one rewriting from another
+ROUNDS = 3  # of finding and moving, while somebody writes under the old id
 KEYWORDS = "bm25"  # the sparse vector that a plain mem0 with fastembed writes beside the dense one
 
 
@@ -42,7 +43,10 @@ class RowsMixin(BoundStore):
     def _points(
         self, collection: str, scope: AnyScope, filters: Filters | None = None, keys: list[str] | None = None
     ) -> Iterator[Any]:
-        where, offset = qdrant_filters.of(scope, filters), None
+        return self._scrolled(collection, qdrant_filters.of(scope, filters), True if keys is None else keys)
+
+    def _scrolled(self, collection: str, where: models.Filter | None, payload: bool | list[str]) -> Iterator[Any]:
+        offset = None
         while True:
             points, offset = self.qdrant.call(
                 "scroll",
@@ -50,7 +54,7 @@ class RowsMixin(BoundStore):
                 scroll_filter=where,
                 limit=10**9 if self.qdrant.embedded else BATCH,  # the embedded client reads all rows for every request
                 offset=offset,
-                with_payload=True if keys is None else keys,
+                with_payload=payload,
             )
             yield from points
             if offset is None:
@@ -148,3 +152,26 @@ class RowsMixin(BoundStore):
             self.qdrant.call("delete", collection_name=collection, points_selector=selector, **_SURE)
         if self.owned(collection, scope, ids):
             raise StoreUnavailable("the store said that it deleted rows, and still has them")
+
+    # --- for an operator: no scope --------------------------------------------------------------------------------
+
+    def everybody(self, collection: str) -> Iterator[Row]:
+        """(id, payload with the owner's id alone) of every row."""
+        return ((point.id, point.payload or {}) for point in self._scrolled(collection, None, ["user_id"]))
+
+    def move(self, collection: str, old: str, new: str) -> int:
+        """Give rows of exactly this owner to another; how many. StoreUnavailable when one is left."""
+        moved = 0
+        for _ in range(ROUNDS):
+            found = self._scrolled(collection, qdrant_filters.of_owner_text(old), ["user_id"])
+            ids = [point.id for point in found if (point.payload or {}).get("user_id") == old]
+            if not ids:
+                return moved
+            for start in range(0, len(ids), BATCH):
+                change = models.SetPayload(payload={"user_id": str(new)}, points=ids[start : start + BATCH])
+                operations = [models.SetPayloadOperation(set_payload=change)]
+                self.qdrant.call(
+                    "batch_update_points", collection_name=collection, update_operations=operations, **_SURE
+                )
+            moved += len(ids)
+        raise StoreUnavailable("rows keep coming under the old id: stop the agents that write there, then --resume")

@@ -10,7 +10,7 @@ from ..errors import MemoryRoomError
 from ..names import Tables
 from ..pool import Cursor, fresh_transaction, transaction
 from ..rows import Row, parse_time, recheck_subject
-from ..scope import AnyScope, Scope
+from ..scope import AnyScope, Scope, SubjectId
 from ..types import Message, Residue, Version
 from .conditions import Conditions
 
@@ -33,6 +33,17 @@ class SideTables:
     def open(self, scope: AnyScope) -> AbstractContextManager[Cursor]:
         """A transaction bound to whose rows the scope is about."""
         return transaction(self.dsn, *scope.walls)
+
+    def refused_like(self, subject: SubjectId, plain: str) -> int:
+        """How many rows lie under refused ids in whose plain form this one stands (refused.py)."""
+        statement = sql.SQL("SELECT {}(%s)").format(self.tables.identifier("refused_like"))
+        with self.open(Scope(subject)) as cursor:
+            row = cursor.execute(statement, (plain,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def missing(self) -> list[str]:
+        """Nothing outside PostgreSQL."""
+        return []
 
     def admit(self, scope: Any) -> None:
         """Raise WritesPaused or ErasureRunning before any embedder or LLM is asked. The trigger has the last word."""

@@ -2,10 +2,13 @@
 
 import threading
 import time
+from collections import Counter
+from collections.abc import Iterator
 
 from ..configuration import Configuration
 from ..errors import StoreUnavailable
 from ..names import Tables
+from ..scope import SubjectId
 from . import valkey_index
 from .bound import BoundStore
 from .valkey_client import Server
@@ -33,6 +36,18 @@ class ValkeyBase(BoundStore):
         done = valkey_index.prepare(self.server, self.definitions)
         self._looked = float("-inf")
         return done
+
+    def missing(self) -> list[str]:
+        return valkey_index.missing(self.server, self.definitions)
+
+    def owners(self) -> Iterator[tuple[str | None, int]]:
+        for collection in (self._memories, self._noted):
+            counted = Counter(values[0] for _, values in collection.everybody())
+            for owner, rows in counted.items():
+                yield None if owner is None else owner.decode("utf-8", "surrogateescape"), rows
+
+    def rename(self, old: str, new: SubjectId) -> dict[str, int]:
+        return {each.definition.name: each.move(old, str(new)) for each in (self._memories, self._noted)}
 
     def close(self) -> None:
         self.server.close()

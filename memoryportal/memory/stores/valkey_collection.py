@@ -157,14 +157,35 @@ class Collection:
 
     def stray(self, scope: Scope) -> list[bytes]:
         """Keys of the scope's rows found without the index, by reading every key of the collection."""
-        pattern, cursor, found = f"{_literal(self.definition.prefix)}*", 0, []
+        return [key for key, values in self.everybody() if scope.owns(_owners(values))]
+
+    def everybody(self) -> Iterator[tuple[bytes, list[bytes | None]]]:
+        """(key, the stored IDS) of every row, found without the index: each key once."""
+        pattern, cursor, seen = f"{_literal(self.definition.prefix)}*", 0, set()
         while True:
             reply = self.server.run("SCAN", cursor, "MATCH", pattern, "COUNT", 1000, "TYPE", "hash")
-            cursor, keys = int(reply[0]), reply[1]
-            owners = self.server.run_all([("HMGET", key, *IDS) for key in keys])
-            found += [key for key, values in zip(keys, owners, strict=True) if scope.owns(_owners(values))]
+            cursor, keys = int(reply[0]), [key for key in reply[1] if key not in seen]
+            seen.update(keys)
+            yield from zip(keys, self.server.run_all([("HMGET", key, *IDS) for key in keys]), strict=True)
             if cursor == 0:
-                return list(dict.fromkeys(found))
+                return
+
+    def move(self, old: str, new: str) -> int:
+        """Give rows of exactly this owner to another; how many. Bytes are compared, no index is asked."""
+        wanted, moved = old.encode("utf-8", "surrogateescape"), 0
+        for key, values in list(self.everybody()):
+            if values[0] == wanted:
+                moved += self._give(key, wanted, new)
+        return moved
+
+    def _give(self, key: bytes, old: bytes, new: str) -> int:
+        with self.server.watching(key) as pipeline:
+            if pipeline.execute_command("HGET", key, "user_id") != old:
+                return 0
+            pipeline.multi()
+            pipeline.execute_command("HSET", key, "user_id", new)
+            pipeline.execute()
+        return 1
 
 
 def _owners(values: Sequence[bytes | None]) -> dict[str, Any]:

@@ -127,6 +127,22 @@ def prepare(server: Server, wanted: list[Definition]) -> list[str]:
     return done
 
 
+def missing(server: Server, wanted: list[Definition]) -> list[str]:
+    """What `prepare` would create, or refuse, in sentences."""
+    problem = check_module(server)
+    return [problem] if problem else [sentence for definition in wanted for sentence in _missing(server, definition)]
+
+
+def _missing(server: Server, wanted: Definition) -> Iterator[str]:
+    found = inspect(server, wanted)
+    if found is None:
+        yield f"the index {wanted.name} does not exist: nobody's memories can be listed"
+    elif found.wrong:
+        yield _explain(wanted, found)
+    elif found.building is not None:
+        yield f"the index {wanted.name} is still being built (done: {found.building}): wait"
+
+
 def _wait(server: Server, wanted: Definition) -> None:
     """Until rows that were there before are in the index; a list is not complete earlier."""
     until = time.monotonic() + BUILD_SECONDS

@@ -19,12 +19,14 @@ class Command(BaseCommand):
         parser.add_argument("old")
         parser.add_argument("new")
         parser.add_argument("--reason", required=True)
+        resume = "NEW has something already: go on with a move that was cut off, or add to it"
+        parser.add_argument("--resume", action="store_true", help=resume)
 
-    def handle(self, *args: Any, old: str, new: str, reason: str, **options: Any) -> None:
+    def handle(self, *args: Any, old: str, new: str, reason: str, resume: bool = False, **options: Any) -> None:
         if not reason.strip():
             raise CommandError("Give a reason: --reason '…'")
         try:
-            moved = rename_subject(old, SubjectId(new))
+            moved = rename_subject(old, SubjectId(new), resume=resume)
         except MemoryRoomError as error:
             raise CommandError(str(error)) from None
         for table, count in moved.items():
