@@ -23,6 +23,7 @@ from memoryportal.memory import (
     SubjectId,
     controls,
 )
+from memoryportal.memory.refused import refused_owners_like
 from memoryportal.memory.stores import current_store
 
 from .models import TERMINAL, TRANSITIONS, Erasure, ErasureStep, State
@@ -71,6 +72,7 @@ def _carry_out(pk: uuid.UUID, token: uuid.UUID) -> None:
     _note_found(pk, token, memory.held())
     _note_removed(pk, token, memory.erase().counts)
     readings = [_read_again(pk, token, memory) for _ in range(READINGS)]  # all of them, whatever the first says
+    readings.append(_look_for_other_ids(pk, token, subject))
     controls.reopen(store, subject, "erasing")
     _finish(pk, token, State.COMPLETED if all(readings) else State.COMPLETED_WITH_EXCEPTIONS)
 
@@ -83,6 +85,16 @@ def _read_again(pk: uuid.UUID, token: uuid.UUID, memory: ScopedMemory) -> bool:
     if unread:
         raise StoreUnavailable(f"could not be read again: {', '.join(unread)}")
     return not any(found.count for found in residue)
+
+
+def _look_for_other_ids(pk: uuid.UUID, token: uuid.UUID, subject: SubjectId) -> bool:
+    """Whether no rows may be this person's under an id that is refused: no erasure reaches those."""
+    rows = refused_owners_like(subject)
+    if rows:
+        said = f"{rows} more lie under an id that resembles yours and is malformed; we must find out whose they are"
+        with transaction.atomic():
+            _held(pk, token).steps.filter(place="memories").update(problem=said)
+    return not rows
 
 
 def _held(pk: uuid.UUID, token: uuid.UUID) -> Erasure:

@@ -117,4 +117,5 @@ def _read_again(step: ErasureStep) -> str:
     if step.left is None:
         return f"Could not be read again on {when}: {step.problem or 'no reason is known'}."
     left = f"{present.counted(step.left, 'entry', 'entries')} left" if step.left else "empty"
-    return f"Read again on {when}: {left}."
+    said = f"Read again on {when}: {left}."
+    return f"{said} {step.problem[:1].upper()}{step.problem[1:]}." if step.problem else said
