@@ -1,4 +1,4 @@
-"""A switchable proxy in front of PostgreSQL: it forwards, freezes, cuts or refuses, as a network or a server might.
+"""A switchable proxy in front of a server: it forwards, freezes, cuts or refuses, as a network or a server might.
 
 with Proxy(Path("/…/.s.PGSQL.5432")) as proxy:
     dsn = proxy.dsn("postgresql://user@/name")
@@ -17,9 +17,12 @@ CHUNK = 65536
 
 
 class Proxy:
-    """Listens on 127.0.0.1 and speaks to the server's unix socket. All switches act on open connections too."""
+    """Listens on 127.0.0.1 and speaks to the server's unix socket, or to its port on this machine.
 
-    def __init__(self, server: Path) -> None:
+    All switches act on open connections too.
+    """
+
+    def __init__(self, server: Path | int) -> None:
         self._server = server
         self._flows = threading.Event()
         self._flows.set()
@@ -84,12 +87,24 @@ class Proxy:
             if self._refusing:
                 _close(client)
                 continue
-            server = socket.socket(socket.AF_UNIX)
-            server.connect(str(self._server))
+            server = self._reach()
+            if server is None:
+                _close(client)
+                continue
             with self._lock:
                 self._open |= {client, server}
             for source, target, is_client in ((client, server, True), (server, client, False)):
                 threading.Thread(target=self._relay, args=(source, target, is_client), daemon=True).start()
+
+    def _reach(self) -> socket.socket | None:
+        if isinstance(self._server, Path):
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(str(self._server))
+            return server
+        try:
+            return socket.create_connection(("127.0.0.1", self._server), 5)
+        except OSError:
+            return None
 
     def _relay(self, source: socket.socket, target: socket.socket, is_client: bool) -> None:
         with contextlib.suppress(OSError):

@@ -15,13 +15,15 @@ from django.test import override_settings
 from qdrant_client import QdrantClient
 from qdrant_client.local.persistence import CollectionPersistence
 
-from memoryportal.memory import Filters, NotConfirmed, ScopedMemory, StoreUnavailable, controls
+from memoryportal.memory import NotConfirmed, ScopedMemory, StoreUnavailable, controls
 from memoryportal.memory.stores import close_all, current_store, qdrant_connection
+from tests.memory.calls import CALLS
 
 from .qdrant_rows import payload, plant, qdrant_store, somebody
 from .qdrant_server import Server
 from .registry import mem0_config
 from .test_contract import said, texts
+from .test_contract_down import BESIDE
 
 HOLD = """import sys
 from qdrant_client import QdrantClient
@@ -33,22 +35,9 @@ client.close()
 """
 
 
+MISSING = "00000000-0000-4000-8000-000000000000"
 VERBS: dict[str, Callable[[ScopedMemory], object]] = {
-    "page": lambda memory: memory.page(),
-    "count": lambda memory: memory.count(),
-    "summary": lambda memory: memory.summary(),
-    "search": lambda memory: memory.search("tea"),
-    "word": lambda memory: memory.search("tea", by="word"),
-    "get": lambda memory: memory.get("00000000-0000-4000-8000-000000000000"),
-    "history": lambda memory: memory.history("00000000-0000-4000-8000-000000000000"),
-    "held": lambda memory: memory.held(),
-    "entities": lambda memory: memory.entities(),
-    "walk": lambda memory: list(memory.walk()),
-    "add": lambda memory: memory.add("I like cake."),
-    "update": lambda memory: memory.update("00000000-0000-4000-8000-000000000000", "I like cake."),
-    "delete": lambda memory: memory.delete("00000000-0000-4000-8000-000000000000"),
-    "delete_matching": lambda memory: memory.delete_matching(Filters(), expected=0),
-    "erase": lambda memory: memory.erase(),
+    name: lambda memory, call=call: call(memory, MISSING) for name, call in CALLS.items() if name not in BESIDE
 }
 
 
