@@ -233,14 +233,23 @@ class IsolationMachine(RuleBasedStateMachine):
             self.memory(owner).erase()
 
 
-def test_nobody_sees_or_loses_anything(superuser: Superuser) -> None:
+def _run(superuser: Superuser) -> None:
     machine = type("Machine", (IsolationMachine,), {"superuser": superuser})
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=50,
+            max_examples=25,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
         ),
     )
+
+
+def test_nobody_sees_or_loses_anything(superuser: Superuser) -> None:
+    _run(superuser)
+
+
+def test_nobody_sees_or_loses_anything_without_the_wall(superuser: Superuser, wall_down: None) -> None:
+    """The wall would hide a mistake in the portal's own conditions."""
+    _run(superuser)
