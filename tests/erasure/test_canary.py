@@ -20,7 +20,7 @@ from memoryportal.accounts.models import User
 from memoryportal.base.databases import embedded_dsn
 from memoryportal.erasure import engine, services
 from memoryportal.erasure.models import State
-from memoryportal.memory import ScopedMemory, StoreUnavailable, SubjectId
+from memoryportal.memory import ScopedMemory, SubjectId
 from memoryportal.memory.backdate import Name, add_messages, add_names
 from memoryportal.memory.scrub import scrub
 
@@ -150,13 +150,3 @@ def test_the_search_would_find_it(alice_memory: ScopedMemory, canary: str) -> No
     planted.write_text(canary)
     assert in_files(canary, postgres=False) == [str(planted)]
     planted.unlink()
-
-
-def test_scrub_does_not_take_kept_rows_for_gone(alice: User, alice_memory: ScopedMemory) -> None:
-    """Here the test's own transaction is older than the deletion, as a forgotten session would be."""
-    alice_memory.add("Something that goes.", infer=False)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_current_xact_id()")
-    alice_memory.erase()
-    with pytest.raises(StoreUnavailable, match="deleted rows had to stay"):
-        scrub(settings.MEMORY_OWNER_URL)
