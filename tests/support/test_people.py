@@ -48,6 +48,7 @@ def test_nobody_similar_is_found_and_the_miss_leaves_an_event(words: str, alice:
     answer = find(support_client, words)
     assert answer.status_code == 200
     assert "Nobody was found." in said(answer)
+    assert "Nobody was found: Find a person" in answer.content.decode()  # the title, which is read aloud first
     assert actions(before) == ["person.missed"]
     assert Quota.objects.get().misses == 1
     assert support_client.get("/support/grants/").content.count(b"<form") == 1  # sign out
