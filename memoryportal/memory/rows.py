@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Any
 
-from .scope import AnyScope
+from .scope import TIMES, AnyScope
 from .types import Item
 
 logger = logging.getLogger(__name__)
@@ -78,14 +78,18 @@ def time_key(payload: dict[str, Any]) -> str:
 
 
 def parse_time(value: object) -> datetime | None:
-    """An aware UTC datetime from an ISO text of any offset (a naive one counts as UTC), or None."""
+    """An aware UTC datetime from an ISO text of any offset (a naive one counts as UTC), or None.
+
+    Never raises: agents may store anything. A time that some time zone cannot show is none (scope.TIMES).
+    """
     if not isinstance(value, str) or not value:
         return None
     try:
         parsed = datetime.fromisoformat(value)
-        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+        parsed = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):  # an offset may lead before the first year, or behind the last
         return None
+    return parsed if TIMES[0] <= parsed <= TIMES[1] else None
 
 
 def parse_day(value: object) -> date | None:

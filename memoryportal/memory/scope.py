@@ -2,8 +2,8 @@
 
 import hashlib
 import unicodedata
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from typing import Any, Literal, Self
 
 from .errors import BadQuery, InvalidSubject
@@ -11,6 +11,8 @@ from .errors import BadQuery, InvalidSubject
 MAX_ID_LENGTH = 128
 # Zero-width, direction and invisible-operator characters make two ids look like one.
 INVISIBLE = {"Cf", "Cc", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"}
+# Times between these can be shown in every time zone; beyond them one of the zones leaves the calendar.
+TIMES = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 29, tzinfo=UTC)
 
 
 def check_id(value: object, what: str) -> str:
@@ -44,11 +46,15 @@ class SubjectId(str):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A subject, optionally narrowed to one assistant (`agent`) and one conversation (`run`)."""
+    """A subject, optionally narrowed to one assistant (`agent`) and one conversation (`run`).
+
+    `by_person`: the person acts, not an assistant. Whose rows these are is the same, so it counts for no comparison.
+    """
 
     subject: SubjectId
     agent: str | None = None
     run: str | None = None
+    by_person: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         if type(self.subject) is not SubjectId:
@@ -74,7 +80,7 @@ class Scope:
     def down_to(self, payload: dict[str, Any]) -> "Scope":
         """The scope that one of this scope's rows was written in; itself where the row names an id that is refused."""
         try:
-            return Scope(self.subject, payload.get("agent_id"), payload.get("run_id"))
+            return Scope(self.subject, payload.get("agent_id"), payload.get("run_id"), self.by_person)
         except InvalidSubject:
             return self
 
@@ -126,6 +132,12 @@ AnyScope = Scope | KnowledgeScope
 Order = Literal["newest", "oldest"]
 
 
+def _in_calendar(value: date) -> bool:
+    if isinstance(value, datetime):
+        return TIMES[0] <= value <= TIMES[1]
+    return TIMES[0].date() <= value < TIMES[1].date()  # the end of a day is the beginning of the next
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
     """What to show of a scope. Dates are whole days; `since` is included, `until` is included.
@@ -148,6 +160,8 @@ class Filters:
                 raise BadQuery(f"{name} must be a day or a time, not {type(value).__name__}")
             if isinstance(value, datetime) and value.tzinfo is None:
                 raise BadQuery(f"{name} needs a time zone")
+            if value is not None and not _in_calendar(value):
+                raise BadQuery(f"{name} lies at the very end of the calendar")
 
     def __bool__(self) -> bool:
         return any((self.agent, self.run, self.since, self.until))

@@ -2,6 +2,7 @@
 
 import unicodedata
 from dataclasses import FrozenInstanceError
+from datetime import UTC, date, datetime
 
 import psycopg
 import pytest
@@ -90,12 +91,17 @@ def test_a_scope_owns_equal_ids_only(row: dict[str, object]) -> None:
 
 
 def test_days_without_a_zone_are_refused() -> None:
-    from datetime import datetime
-
     with pytest.raises(BadQuery):
         Filters(since=datetime(2026, 1, 1))
     with pytest.raises(BadQuery):
         Filters(until=datetime(2026, 1, 1))
+
+
+@pytest.mark.parametrize("value", [date.min, date.max, *(v.replace(tzinfo=UTC) for v in (datetime.min, datetime.max))])
+@pytest.mark.parametrize("name", ["since", "until"])
+def test_days_at_the_ends_of_the_calendar_are_refused(name: str, value: date) -> None:
+    with pytest.raises(BadQuery, match=f"{name} lies at the very end of the calendar"):
+        Filters(**{name: value})
 
 
 @pytest.mark.parametrize("value", hostile.REFUSED.values(), ids=hostile.REFUSED)

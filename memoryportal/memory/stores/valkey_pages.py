@@ -127,8 +127,5 @@ def _beyond(rows: list[Row], after: Key | None, order: Order) -> list[Row]:
 
 def _second(text: str) -> int | None:
     """The second of a time's text. A cursor may hold any text, and a row a time that no clock has shown."""
-    try:
-        at = parse_time(text)
-    except OverflowError:
-        return None
+    at = parse_time(text)
     return None if at is None else math.floor(at.timestamp())
