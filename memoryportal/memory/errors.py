@@ -67,7 +67,13 @@ class WritesPaused(MemoryRoomError):
 
 
 class UseRestricted(MemoryRoomError):
-    """The subject has restricted the use of their memories."""
+    """The subject has restricted the use of their memories: this assistant is handed none. Never an empty list."""
+
+    status_code = 403
+
+
+class WordingStopped(MemoryRoomError):
+    """The subject has said that this wording is never to be learned again; nothing was written."""
 
 
 class ErasureRunning(MemoryRoomError):
