@@ -136,10 +136,12 @@ MEM0_HOST = env.str("MEM0_HOST", default="")
 MEMORY_DATABASE_URL = env.str("MEMORY_DATABASE_URL", default="")
 MEMORY_OWNER_URL = env.str("MEMORY_OWNER_URL", default="")
 SEARCH_FLOOR = env.float("SEARCH_FLOOR", default=None)  # None: the embedder's own measured default
+MEM0_HISTORY_PATHS = env.list("MEM0_HISTORY_PATHS", default=[])  # SQLite files that plain mem0 writes on this machine
 
 # --- signatures and the trail ---------------------------------------------------------------------------------------
 KEY_DIR = Path(env.str("KEY_DIR", default=str(DATA_DIR / "keys")))
 AUDIT_HEADS = env.str("AUDIT_HEADS", default=str(DATA_DIR / "audit-heads.jsonl"))  # a file, or "| command"
+ERASURE_LEDGER = env.str("ERASURE_LEDGER", default=str(DATA_DIR / "erasure-ledger.jsonl"))
 AUDIT_RETENTION_MONTHS = env.int("AUDIT_RETENTION_MONTHS", default=24)
 
 # --- the staff's pages ------------------------------------------------------------------------------------------------
