@@ -20,6 +20,7 @@ from memoryportal.memory import (
     ScopedMemory,
     StoreUnavailable,
     controls,
+    readiness,
 )
 from memoryportal.memory.stores import current_store, qdrant_connection
 from memoryportal.memory.stores.base import Store
@@ -291,11 +292,18 @@ def words(response: Any) -> str:
 
 
 @pytest.mark.parametrize("way", ["stopped", "frozen"])
-def test_people_are_told_and_see_no_empty_list(
-    carols: ScopedMemory, client: Client, distant: Distant, impatient: None, way: str
+def test_people_and_load_balancers_are_told_and_see_no_empty_list(
+    carols: ScopedMemory,
+    client: Client,
+    distant: Distant,
+    impatient: None,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
 ) -> None:
+    monkeypatch.setattr(readiness, "HOLDS", 0)
     item = carols.add(f"I drink tea with {CANARY}")[0]
     assert CANARY in words(client.get("/memories/"))
+    assert words(client.get("/readyz")) == "ready\n"
     (distant.proxy.refuse if way == "stopped" else distant.proxy.freeze)()
     for path in ("/memories/", f"/memories/{item.id}/", "/held/", "/erasure/"):
         for headers in ({}, {"HX-Request": "true", "HX-Target": "results"}):
@@ -306,8 +314,10 @@ def test_people_are_told_and_see_no_empty_list(
             assert ("<html" in words(response)) == (not headers)
             assert CANARY not in words(response)
             assert "othing is remembered" not in words(response)
+    assert words(client.get("/readyz")) == "not ready: store\n"
     again(distant)
     assert CANARY in words(client.get("/memories/"))
+    assert words(client.get("/readyz")) == "ready\n"
 
 
 def test_people_are_told_when_a_deletion_is_not_confirmed(
