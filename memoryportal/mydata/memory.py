@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from memoryportal.accounts.http import PortalRequest
 from memoryportal.accounts.trail import CORRECTION, DELETION, PURGE, changing
 from memoryportal.base.errors import ErrorText, error_response
-from memoryportal.memory import BadQuery, EmbedderUnavailable, Item, MemoryChanged
+from memoryportal.memory import BadQuery, EmbedderUnavailable, Item, MemoryChanged, bulk
 
 from . import present
 from .answers import explained
@@ -25,6 +25,13 @@ READS_SO_NOW = ErrorText(
     "Nothing was removed.",
     "To change what the memory says, correct it; to remove it, delete it.",
 )
+KEPT_BY_THE_STORE = ErrorText(
+    409,
+    "Earlier wordings cannot be removed by themselves here",
+    "The place where your memories are stored keeps their earlier wordings itself, and cannot remove one of them.",
+    "Nothing was removed.",
+    "To remove all of them, delete the memory.",
+)
 MOST = 500  # rows of other places that are looked through to say what a deletion takes along
 reading_and_acting = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -33,12 +40,13 @@ reading_and_acting = require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 @explained
 def show(request: PortalRequest, memory_id: UUID) -> HttpResponse:
-    item = request.memory.get(str(memory_id))
+    item, removable = request.memory.get(str(memory_id)), bulk.abilities().keeps_history
     context = {
         "memory": item,
         "expired": present.expired_on(item),
         "origin": present.origin(item),
-        "wordings": present.wordings(item, request.memory.history(item.id)),
+        "wordings": present.wordings(item, request.memory.history(item.id), removable=removable),
+        "removable": removable,
     }
     return render(request, "mydata/detail.html", context)
 
@@ -105,6 +113,8 @@ def delete(request: PortalRequest, memory_id: UUID) -> HttpResponse:
 @explained
 def purge(request: PortalRequest, memory_id: UUID, seq: int) -> HttpResponse:
     item = request.memory.get(str(memory_id))
+    if not bulk.abilities().keeps_history:
+        return error_response(request, KEPT_BY_THE_STORE)
     if request.method == "POST":
         return _remove_wording(request, item, seq)
     wordings = present.wordings(item, request.memory.history(item.id))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -159,12 +159,15 @@ class Wording:
     current: bool
 
 
-def wordings(item: Item, versions: list[Version]) -> list[Wording]:
-    """Every wording that is known, oldest first. A memory that is older than its history begins with an unnoted one."""
+def wordings(item: Item, versions: list[Version], *, removable: bool = True) -> list[Wording]:
+    """Every wording that is known, oldest first. A memory that is older than its history begins with an unnoted one.
+
+    Not `removable`: the store keeps them itself and takes none out.
+    """
     shown_here = [_wording(item, version) for version in versions if version.event in _EVENTS]
     if versions and versions[0].event == "UPDATE":
         shown_here.insert(0, _unnoted(versions[0]))
-    return shown_here
+    return shown_here if removable else [replace(wording, seq=None) for wording in shown_here]
 
 
 def _wording(item: Item, version: Version) -> Wording:

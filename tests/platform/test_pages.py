@@ -68,3 +68,25 @@ def test_page_does_not_guess_whether_a_deletion_happened(
     assert "may have been made, or may still be made" in body
     assert "Nothing was changed." not in body
     assert kept(platform, carol) == {"I am vegetarian."}
+
+
+def test_an_earlier_wording_is_shown_and_its_removal_not_offered(
+    platform: Platform, carol: ScopedMemory, bob: ScopedMemory, client: Client
+) -> None:
+    item = carol.add("I am vegetarian.")[0]
+    page, sentence = f"/memories/{item.id}/", "One earlier wording cannot be removed by itself here"
+    assert sentence not in client.get(page).content.decode()  # there is none yet
+    carol.update(item.id, "I am vegan.")
+    body = client.get(page).content.decode()
+    assert "I am vegetarian." in body
+    assert sentence in body
+    assert "Remove this wording" not in body
+    for ask in (client.get, client.post):
+        response = ask(f"{page}versions/1/delete/")
+        assert response.status_code == 409
+        body = response.content.decode()
+        assert "To remove all of them, delete the memory." in body
+        assert "how the memory reads now" not in body
+        foreign = ask(f"/memories/{bob.page().items[0].id}/versions/1/delete/")
+        assert foreign.status_code == 404
+    assert [version.new for version in carol.history(item.id)] == ["I am vegetarian.", "I am vegan."]
