@@ -5,7 +5,10 @@ Keep the folder out of the database's backups: who holds both can rewrite the tr
 """
 
 import hashlib
+import json
 import os
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -69,19 +72,10 @@ class KeyRing:
 
     def verify(self, purpose: str, message: bytes, signature: Signature) -> bool:
         """Whether one of our keys signed this message for this purpose."""
-        public = self.public.get(signature.kid)
-        try:
-            if public is not None:
-                public.verify(bytes.fromhex(signature.value), _framed(purpose, message))
-                return True
-        except (InvalidSignature, ValueError):
-            pass
-        return False
+        return is_signed(self.public, purpose, message, signature)
 
     def published(self) -> list[dict[str, str]]:
         """The public keys as JSON Web Keys (RFC 8037): kty, crv, kid, x."""
-        from base64 import urlsafe_b64encode
-
         raw = {
             kid: key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
             for kid, key in self.public.items()
@@ -90,6 +84,46 @@ class KeyRing:
             {"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": urlsafe_b64encode(value).decode().rstrip("=")}
             for kid, value in raw.items()
         ]
+
+
+PublicKeys = Mapping[str, Ed25519PublicKey]
+"""Keys by their kid."""
+
+
+def is_signed(keys: PublicKeys, purpose: str, message: bytes, signature: Signature) -> bool:
+    """Whether one of these keys signed this message for this purpose."""
+    public = keys.get(signature.kid)
+    try:
+        if public is not None:
+            public.verify(bytes.fromhex(signature.value), _framed(purpose, message))
+            return True
+    except (InvalidSignature, ValueError):
+        pass
+    return False
+
+
+def read_published(document: str | bytes) -> PublicKeys:
+    """The keys of a JSON Web Key set, as `KeyRing.published` gives it. Raises ValueError with a sentence.
+
+    A kid that is not its key's own is refused: whoever hands a set over could else let one key pass as another.
+    """
+    try:
+        listed = json.loads(document)["keys"]
+        keys = {str(entry["kid"]): _public(entry) for entry in listed}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise ValueError("This is not a set of Ed25519 keys as /.well-known/memoryportal-keys.json gives it.") from None
+    for kid, public in keys.items():
+        if key_id(public) != kid:
+            raise ValueError("A key of this set has a name that is not its own.")
+    if not keys:
+        raise ValueError("This set of keys is empty.")
+    return keys
+
+
+def _public(entry: dict[str, str]) -> Ed25519PublicKey:
+    if (entry["kty"], entry["crv"]) != ("OKP", "Ed25519"):
+        raise ValueError("a key of another kind")
+    return Ed25519PublicKey.from_public_bytes(urlsafe_b64decode(entry["x"] + "="))
 
 
 def _framed(purpose: str, message: bytes) -> bytes:

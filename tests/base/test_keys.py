@@ -1,5 +1,6 @@
 """The key ring: one key made by itself, several after a rotation, and the public halves for everybody."""
 
+import json
 import os
 from base64 import urlsafe_b64decode
 from pathlib import Path
@@ -10,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from django.test import Client
 
-from memoryportal.base.keys import KeyRing, KeyTrouble, Signature, key_id, key_ring
+from memoryportal.base.keys import KeyRing, KeyTrouble, Signature, is_signed, key_id, key_ring, read_published
 
 PUBLISHED = "/.well-known/memoryportal-keys.json"
 
@@ -56,6 +57,49 @@ def test_a_signature_is_for_one_text_one_purpose_and_one_key(tmp_path: Path) -> 
     assert not ring.verify("receipt", b"text", other)
     assert not ring.verify("receipt", b"text", Signature(signature.kid, other.value))
     assert not ring.verify("receipt", b"text", Signature(signature.kid, "no hexadecimal"))
+
+
+def test_a_published_set_is_read_again(tmp_path: Path) -> None:
+    add_key(tmp_path, 60)
+    ring = KeyRing(tmp_path)
+    keys = read_published(json.dumps({"keys": ring.published()}))
+    assert keys.keys() == ring.public.keys()
+    signature = ring.sign("receipt", b"text")
+    assert is_signed(keys, "receipt", b"text", signature)
+    assert not is_signed({}, "receipt", b"text", signature)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda key: {**key, "kty": "EC"},
+        lambda key: {**key, "crv": "X25519"},
+        lambda key: {**key, "x": key["x"][:-2]},
+        lambda key: {**key, "x": "ä"},
+        lambda key: {**key, "x": 7},
+        lambda key: {"kty": "OKP"},
+        lambda key: "a key",
+        lambda key: None,
+    ],
+)
+def test_a_set_with_something_else_in_it_is_refused(change: Any, tmp_path: Path) -> None:
+    (key,) = KeyRing(tmp_path).published()
+    with pytest.raises(ValueError, match="This is not a set of Ed25519 keys"):
+        read_published(json.dumps({"keys": [key, change(key)]}))
+
+
+@pytest.mark.parametrize("text", ["", "no json", "[]", "{}", '{"keys": 7}', "[" * 100_000, "\ufeff{}", b"\xff"])
+def test_a_file_that_is_no_set_is_refused(text: str | bytes) -> None:
+    with pytest.raises(ValueError, match="This is not a set of Ed25519 keys"):
+        read_published(text)
+
+
+def test_an_empty_set_and_a_borrowed_name_are_refused(tmp_path: Path) -> None:
+    (key,), (other,) = KeyRing(tmp_path / "a").published(), KeyRing(tmp_path / "b").published()
+    with pytest.raises(ValueError, match="has a name that is not its own"):
+        read_published(json.dumps({"keys": [{**key, "kid": other["kid"]}]}))
+    with pytest.raises(ValueError, match="is empty"):
+        read_published('{"keys": []}')
 
 
 @pytest.mark.parametrize("content", [b"", b"no key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
