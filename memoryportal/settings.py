@@ -66,11 +66,13 @@ INSTALLED_APPS = [
     "memoryportal.erasure",
     "memoryportal.mydata",
     "memoryportal.support",
+    "memoryportal.agent",
     "django.contrib.admin.apps.SimpleAdminConfig",  # shows what accounts/administration says, and nothing else
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
     "django.contrib.messages",
+    "django.contrib.postgres",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "allauth",
@@ -136,6 +138,7 @@ MEM0_HOST = env.str("MEM0_HOST", default="")
 MEMORY_DATABASE_URL = env.str("MEMORY_DATABASE_URL", default="")
 MEMORY_OWNER_URL = env.str("MEMORY_OWNER_URL", default="")
 SEARCH_FLOOR = env.float("SEARCH_FLOOR", default=None)  # None: the embedder's own measured default
+USE_LOG_DAYS = env.int("USE_LOG_DAYS", default=90)  # how long it stays on record which assistant was handed what
 MEM0_HISTORY_PATHS = env.list("MEM0_HISTORY_PATHS", default=[])  # SQLite files that plain mem0 writes on this machine
 
 # --- signatures and the trail ---------------------------------------------------------------------------------------
@@ -144,10 +147,25 @@ AUDIT_HEADS = env.str("AUDIT_HEADS", default=str(DATA_DIR / "audit-heads.jsonl")
 ERASURE_LEDGER = env.str("ERASURE_LEDGER", default=str(DATA_DIR / "erasure-ledger.jsonl"))
 AUDIT_RETENTION_MONTHS = env.int("AUDIT_RETENTION_MONTHS", default=24)
 
+# --- deletion requests ------------------------------------------------------------------------------------------------
+DATA_LAW = env.str("DATA_LAW", default="gdpr")  # gdpr, ccpa or both: the earlier date wins
+ERASURE_GRACE_HOURS_OWN = env.int("ERASURE_GRACE_HOURS_OWN", default=0)
+ERASURE_GRACE_HOURS = env.int("ERASURE_GRACE_HOURS", default=72)  # for requests that did not come from a session
+REQUEST_RETENTION_MONTHS = env.int("REQUEST_RETENTION_MONTHS", default=24)
+OUTSIDE_PLACES = env.list("OUTSIDE_PLACES", default=[])  # named on every request; the staff report them as emptied
+# Where people reach the portal: links in mails are written by the worker, which serves nobody.
+_HERE = f"http://127.0.0.1:{env.str('PORT', default='8000')}"
+_THERE = f"https://{ALLOWED_HOSTS[0]}" if ALLOWED_HOSTS else _HERE
+PORTAL_URL = env.str("PORTAL_URL", default=_THERE if PRODUCTION else _HERE)
+
 # --- the staff's pages ------------------------------------------------------------------------------------------------
 FINDS_PER_HOUR = env.int("FINDS_PER_HOUR", default=30)  # look-ups of people, for each member of the staff
 STAFF_SESSION_IDLE_SECONDS = env.int("STAFF_SESSION_IDLE_SECONDS", default=30 * 60)
 STAFF_SESSION_ABSOLUTE_SECONDS = env.int("STAFF_SESSION_ABSOLUTE_SECONDS", default=8 * 3600)
+
+# --- the gateway for assistants ---------------------------------------------------------------------------------------
+GATEWAY_KEY_PER_MINUTE = env.int("GATEWAY_KEY_PER_MINUTE", default=6000)  # requests with one service key, all people
+GATEWAY_SUBJECT_PER_MINUTE = env.int("GATEWAY_SUBJECT_PER_MINUTE", default=300)  # requests with it for one person
 
 # --- sign-in
 # ------------------------------------------------------------------------------------------------------------

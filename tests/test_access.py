@@ -15,6 +15,7 @@ from memoryportal.audit.models import Event
 from memoryportal.audit.record import Actor, record
 from memoryportal.erasure.models import Erasure
 from memoryportal.memory import ScopedMemory
+from tests.erasure.making import an_erasure
 
 CANARY = "Only Alice knows the word quillwort-7741."
 # Pages that anybody may open. allauth's own are under accounts/; everything else that is public is named here.
@@ -54,7 +55,7 @@ def owned(alice: User, alice_memory: ScopedMemory, bob_memory: ScopedMemory) -> 
     """Ids of things of Alice's. Bob has memories too, so that his pages are not empty for another reason."""
     item = alice_memory.add(CANARY, infer=False)[0]
     bob_memory.add("Bob wants a window seat.", infer=False)
-    erasure = Erasure.objects.create(account=alice, subject="somebody-erased-long-ago", state="completed")
+    erasure = an_erasure("somebody-erased-long-ago", account=alice, state="completed")
     record(Action.GRANT_ENDED, actor=Actor("1", "support"), subject=alice_memory.subject, grant=GRANT)
     seq = alice_memory.history(item.id)[0].seq
     return {"memory_id": item.id, "erasure_id": erasure.pk, "grant_id": GRANT, "seq": seq, "form": "json"}

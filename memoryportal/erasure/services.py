@@ -1,17 +1,23 @@
-"""Ask for an erasure, and find one's own."""
+"""File a deletion request, and find one's own."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from memoryportal.accounts.trail import person
 from memoryportal.audit.actions import Action
-from memoryportal.audit.record import record
+from memoryportal.audit.record import NOBODY, Actor
 from memoryportal.memory import SubjectId
-from memoryportal.memory.places import PLACES
+from memoryportal.memory.scope import check_id
 
-from .models import TERMINAL, Erasure, ErasureStep
+from . import letters
+from .models import Channel, Erasure, Identified, OpenErasure, OutsidePlace, Scope
+from .moves import locked, note, proceed, set_dates
+from .states import TERMINAL
 
 if TYPE_CHECKING:
     from memoryportal.accounts.models import User
@@ -21,58 +27,130 @@ class ErasureNotFound(LookupError):
     """No such erasure of this account; somebody else's is exactly this too."""
 
 
-def ask(account: "User", subject: SubjectId) -> Erasure:
-    """The open erasure of this subject, made now if there is none: a double submit makes one."""
-    try:
-        with transaction.atomic():
-            erasure = _new(subject, account=account)
-            record(Action.ERASURE_ASKED, actor=person(account), subject=subject, object=erasure.reference)
-            return erasure
-    except IntegrityError:
-        erasure = _in_the_way(subject)
-    if erasure.is_filed:  # by the staff, for this person, who now asks for it too
-        record(Action.ERASURE_ASKED, actor=person(account), subject=subject, object=erasure.reference)
-    return erasure
+def ask(
+    account: "User",
+    *subjects: SubjectId,
+    scope: Scope = Scope.EVERYTHING,
+    agent: str = "",
+    keep_never: bool = False,
+) -> Erasure:
+    """The open request of a signed-in person for these subjects of theirs, made now if there is none.
 
-
-def hand_over(account: "User | None", subject: SubjectId, by: "User") -> Erasure:
-    """The open erasure of this subject, written down by somebody on the staff if there is none. Nothing is carried out.
-
-    `account` is the person's, who finds it among their own erasures. The caller records the event.
+    A double submit makes one. A request that somebody else filed for the person is taken up as their own: asking is
+    proof of who asks. The caller has asked for the password again.
     """
     try:
         with transaction.atomic():
-            return _new(subject, account=account, filed_by=by)
+            erasure = _new(Channel.SELF, subjects, scope=scope, agent=agent, keep_never=keep_never, account=account)
+            _identify(erasure, account)
+            note(erasure, Action.ERASURE_ASKED, person(account), details={"form": str(scope)})
+            return erasure
     except IntegrityError:
-        return _in_the_way(subject)
+        return _take_up(_in_the_way(subjects[0], agent), account)
 
 
-def _new(subject: SubjectId, **about: "User | None") -> Erasure:
-    erasure = Erasure.objects.create(subject=str(subject), **about)
-    ErasureStep.objects.bulk_create(
-        ErasureStep(erasure=erasure, place=key, order=number) for number, key in enumerate(PLACES)
-    )
+def _take_up(erasure: Erasure, account: "User") -> Erasure:
+    with transaction.atomic():
+        erasure = locked(erasure.pk)
+        if erasure.identified_at is None and erasure.is_cancellable:
+            _identify(erasure, account)
+            note(erasure, Action.ERASURE_ASKED, person(account))
     return erasure
 
 
-def _in_the_way(subject: SubjectId) -> Erasure:
+def _identify(erasure: Erasure, account: "User") -> None:
+    """They see it on their page at once; a mail comes now only where there is time to take it back."""
+    now = timezone.now()
+    erasure.account = erasure.account or account
+    erasure.identified_at, erasure.identified_how = now, Identified.SESSION
+    erasure.confirmed_at = erasure.confirmed_at or now
+    proceed(erasure)
+    if erasure.grace_until and erasure.grace_until > now:
+        letters.tell(erasure, "request_received", until=letters.day(erasure.grace_until), due=letters.day(erasure.due))
+
+
+def file(
+    channel: Channel,
+    subjects: Sequence[SubjectId] = (),
+    *,
+    account: "User | None" = None,
+    by: "User | None" = None,
+    actor: Actor = NOBODY,
+    address: str = "",
+    ticket: str = "",
+    told: str = "",
+    scope: Scope = Scope.EVERYTHING,
+    agent: str = "",
+    vouched: bool = False,
+) -> Erasure:
+    """Write a request down for somebody else. Nothing is carried out before it is known who asks.
+
+    `address` is where mails about it go (an account's own where it has one); `told` is what the person wrote so that
+    their data can be found; `vouched`: the application has checked who asks. One that is open for the same subject is
+    linked, and never runs by itself.
+    """
+    about: dict[str, Any] = {"account": account, "filed_by": by, "address": address, "ticket": ticket, "told": told}
+    try:
+        with transaction.atomic():
+            erasure = _new(channel, subjects, scope=scope, agent=agent, **about)
+            if vouched:
+                erasure.identified_at, erasure.identified_how = timezone.now(), Identified.HOST
+            proceed(erasure)
+            note(erasure, Action.REQUEST_FILED, actor, details={"form": str(channel)})
+            return erasure
+    except IntegrityError:
+        return _in_the_way(subjects[0], agent)
+
+
+def hand_over(account: "User | None", subject: SubjectId, by: "User") -> Erasure:
+    """The open request of this subject, written down by support if there is none. The caller records the event."""
+    try:
+        with transaction.atomic():
+            erasure = _new(Channel.SUPPORT, [subject], scope=Scope.EVERYTHING, account=account, filed_by=by)
+            proceed(erasure)
+            return erasure
+    except IntegrityError:
+        return _in_the_way(subject, "")
+
+
+def _new(channel: Channel, subjects: Sequence[SubjectId], *, agent: str = "", scope: Scope, **about: Any) -> Erasure:
+    if (scope == Scope.ASSISTANT) != bool(agent):
+        raise ValueError("an assistant is named exactly where the request is about one")
+    ids = list(dict.fromkeys(str(subject) for subject in subjects))
+    agent = check_id(agent, "agent") if agent else ""
+    erasure = Erasure(channel=channel, scope=scope, agent=agent, subjects=ids, **about)
+    set_dates(erasure)
+    erasure.save(force_insert=True)
+    OutsidePlace.objects.bulk_create(OutsidePlace(erasure=erasure, name=name) for name in settings.OUTSIDE_PLACES)
+    occupy(erasure)
+    return erasure
+
+
+def occupy(erasure: Erasure) -> None:
+    """Stand in the way of a second request for the same. Raises IntegrityError when one is there."""
+    OpenErasure.objects.bulk_create(
+        OpenErasure(erasure=erasure, subject=subject, agent=erasure.agent) for subject in erasure.subjects
+    )
+
+
+def _in_the_way(subject: SubjectId, agent: str) -> Erasure:
     """The open one. It may have ended meanwhile: the newest is the answer all the same."""
-    return Erasure.objects.filter(subject=str(subject)).latest("asked_at")
+    return Erasure.objects.filter(subjects__contains=[str(subject)], agent=agent).latest("asked_at")
 
 
 def open_for(subject: SubjectId) -> Erasure | None:
-    """The erasure of this subject that has not ended."""
-    return Erasure.objects.filter(subject=str(subject)).exclude(state__in=TERMINAL).first()
+    """The request of this subject that has not ended."""
+    return Erasure.objects.filter(subjects__contains=[str(subject)]).exclude(state__in=TERMINAL).first()
 
 
 def own(account: "User", erasure_id: UUID) -> Erasure:
-    """One erasure that this account asked for. Raises ErasureNotFound."""
+    """One request that is this account's. Raises ErasureNotFound."""
     try:
-        return Erasure.objects.prefetch_related("steps").get(account=account, id=erasure_id)
+        return Erasure.objects.prefetch_related("steps", "outside").get(account=account, id=erasure_id)
     except Erasure.DoesNotExist:
         raise ErasureNotFound("no such erasure") from None
 
 
 def history(account: "User") -> list[Erasure]:
-    """All erasures that this account asked for, newest first."""
+    """All requests of this account, newest first."""
     return list(Erasure.objects.filter(account=account))

@@ -214,6 +214,23 @@ _WORDS: dict[Action, tuple[Words, Words]] = {
     Action.ERASURE_FAILED: _pair(
         "The erasure was delayed and goes on later", "The erasure was delayed and goes on later"
     ),
+    Action.ERASURE_BEGUN: _pair("Your erasure began", "An erasure began"),
+    Action.ERASURE_WATCHED: _pair(
+        "Everything was erased; the portal looks again later", "Everything was erased; the portal looks again later"
+    ),
+    Action.REQUEST_FILED: _pair("A deletion request for you came in", "A deletion request for you came in"),
+    Action.REQUEST_CANCELLED: _pair("You took a deletion request back", "A deletion request was taken back"),
+    Action.REQUEST_UNCONFIRMED: _pair(
+        "A deletion request ended, because nobody confirmed it", "A deletion request ended, because nobody confirmed it"
+    ),
+    Action.REQUEST_RELEASED: _pair("You let a deletion request begin", "A deletion request goes on"),
+    Action.IDENTITY_ASKED: _pair(
+        "You were asked by mail whether you want to be forgotten",
+        "You were asked by mail whether you want to be forgotten",
+    ),
+    Action.IDENTITY_PROVEN: _pair(
+        "Your deletion request was confirmed by mail", "Your deletion request was confirmed by mail"
+    ),
 }
 _STAFF: dict[Action, Words] = {
     Action.PERSON_FOUND: _always("looked up your account by something that they knew exactly"),
@@ -228,6 +245,17 @@ _STAFF: dict[Action, Words] = {
     Action.MEMORY_DELETED: lambda d: f"deleted for you: {_counts(d)}",
     Action.MEMORY_DELETE_FAILED: _always("could not delete a memory; nothing was deleted"),
     Action.REQUEST_HANDED_OVER: _always("filed your request to delete everything"),
+    Action.REQUEST_FILED: _always("wrote a deletion request down for you"),
+    Action.REQUEST_CONFIRMED: _always("confirmed to you that your deletion request came in"),
+    Action.REQUEST_ATTACHED: _always("noted which ids of assistants your deletion request is about"),
+    Action.REQUEST_APPROVED: _always("approved your deletion request"),
+    Action.REQUEST_REFUSED: _always("refused your deletion request"),
+    Action.REQUEST_CANCELLED: _always("ended a deletion request that was asked for twice"),
+    Action.REQUEST_HELD: _always("put your deletion request on hold"),
+    Action.REQUEST_RELEASED: _always("let your deletion request go on"),
+    Action.REQUEST_EXTENDED: _always("extended the time for your deletion request"),
+    Action.IDENTITY_PROVEN: _always("noted how it was shown that you asked for it"),
+    Action.OUTSIDE_REPORTED: _always("reported that a place outside this portal was emptied"),
     Action.TRAIL_READ: _always("looked at this list, not at your memories"),
     Action.TRAIL_EXPORTED: _always("took a copy of this list, without your memories"),
 }

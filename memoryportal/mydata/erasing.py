@@ -117,7 +117,7 @@ def _page(request: PortalRequest, form: EraseForm | None = None, status: int = 2
 
 
 def _latest(newest_first: list[Erasure], subject: SubjectId) -> Erasure | None:
-    return next((erasure for erasure in newest_first if erasure.subject == subject), None)
+    return next((erasure for erasure in newest_first if str(subject) in erasure.subjects), None)
 
 
 def _own(request: PortalRequest, erasure_id: UUID) -> Erasure:

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from memoryportal.erasure.models import Erasure, ErasureStep, State
+from memoryportal.erasure.models import Erasure, ErasureStep
+from memoryportal.erasure.states import State
 from memoryportal.memory.places import PLACES
 
 from . import present

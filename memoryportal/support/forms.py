@@ -108,7 +108,7 @@ class OpenForm(forms.Form):
         if self.kind != Kind.REQUEST:
             return ticket
         subjects = {str(self.person.subject), *(str(own.subject) for own in ids_of(self.person))}
-        if not Erasure.objects.filter(reference=ticket.upper(), subject__in=subjects).exists():
+        if not Erasure.objects.filter(reference=ticket.upper(), subjects__overlap=sorted(subjects)).exists():
             raise ValidationError("This person has no deletion request with this reference.")
         return ticket.upper()
 

@@ -80,8 +80,8 @@ def _matches(words: str) -> "Iterator[Person]":
     if "@" in words and (account := User.objects.filter(email=words.lower()).first()):
         yield from _subjects(account)
     if words.upper().startswith("MP-") and (erasure := Erasure.objects.filter(reference=words.upper()).first()):
-        subject = SubjectId(erasure.subject)
-        yield Person(subject, _owners(subject).first() or erasure.account)
+        for subject in erasure.subject_ids:
+            yield Person(subject, _owners(subject).first() or erasure.account)
     try:
         subject = SubjectId(words)
     except InvalidSubject:

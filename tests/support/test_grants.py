@@ -9,9 +9,9 @@ from django.test import Client
 from django.utils import timezone
 
 from memoryportal.accounts.models import SubjectLink, User
-from memoryportal.erasure.models import Erasure
 from memoryportal.memory import ScopedMemory
 from memoryportal.support.models import AccessGrant
+from tests.erasure.making import an_erasure
 
 from .staffing import (
     WHY,
@@ -101,7 +101,7 @@ def test_nobody_opens_access_to_themselves(support: User, support_client: Client
 
 def test_nobody_opens_access_to_themselves_by_a_request(support: User, support_client: Client) -> None:
     """The erasure names no account, but the id is theirs."""
-    erasure = Erasure.objects.create(subject=support.subject, state="completed")
+    erasure = an_erasure(support.subject, state="completed")
     find(support_client, erasure.reference)
     refused(support_client, "use your own pages")
 
@@ -203,7 +203,7 @@ class TestPrivacy:
     """Privacy looks for a deletion request, which has to be there."""
 
     def test_a_request_of_the_person_opens_access(self, alice: User, privacy_client: Client) -> None:
-        erasure = Erasure.objects.create(account=alice, subject=alice.subject)
+        erasure = an_erasure(alice.subject, account=alice)
         grant = open_access(privacy_client, erasure.reference, ticket=erasure.reference.lower(), category="deletion")
         assert (grant.kind, grant.ticket) == ("request", erasure.reference)
         assert last_event("grant.opened").role == "privacy"
@@ -211,7 +211,7 @@ class TestPrivacy:
 
     @pytest.mark.parametrize("whose", ["nobody", "bob"])
     def test_nothing_else_does(self, whose: str, alice: User, bob: User, privacy_client: Client) -> None:
-        other = Erasure.objects.create(account=bob, subject=bob.subject)
+        other = an_erasure(bob.subject, account=bob)
         find(privacy_client, "alice@example.com")
         ticket = other.reference if whose == "bob" else "T-4711"
         answer = privacy_client.post("/support/grants/", {**WHY, "ticket": ticket})

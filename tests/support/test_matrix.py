@@ -8,9 +8,9 @@ import pytest
 from django.test import Client
 
 from memoryportal.accounts.models import User
-from memoryportal.erasure.models import Erasure
 from memoryportal.memory import Item, ScopedMemory
 from memoryportal.support.models import AccessGrant, Quota
+from tests.erasure.making import an_erasure
 from tests.test_access import ROUTES, path_of
 
 from .staffing import WHY, fragment, no_text_of, open_access, signed_in, staff_member, state
@@ -52,7 +52,7 @@ PEOPLE: dict[str, Callable[[], User]] = {
 def ids(items: list[Item], support_client: Client, alice: User) -> dict[str, Any]:
     """Ids of a grant of somebody else's, and of Alice's memories: what there is to lose."""
     grant = open_access(support_client)
-    erasure = Erasure.objects.create(account=alice, subject="somebody-erased-long-ago", state="completed")
+    erasure = an_erasure("somebody-erased-long-ago", account=alice, state="completed")
     return {"grant_id": grant.pk, "memory_id": items[0].id, "erasure_id": erasure.pk}
 
 
@@ -102,7 +102,7 @@ def test_every_cell_that_is_open(role: str, ids: dict[str, Any], items: list[Ite
     """With ids of one's own. Without this a portal that lets nobody in would pass."""
     client = client_of(role)
     if role != "auditor":
-        erasure = Erasure.objects.create(account=alice, subject=alice.subject)
+        erasure = an_erasure(alice.subject, account=alice)
         ids["grant_id"] = open_access(client, ticket=erasure.reference, minutes="60").pk
     reached = 0
     for route, verb in product(STAFF_PAGES, VERBS):

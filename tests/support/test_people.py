@@ -12,9 +12,9 @@ from django.utils import timezone
 from memoryportal.accounts.models import User
 from memoryportal.audit.models import Event
 from memoryportal.audit.pseudonyms import pseudonym
-from memoryportal.erasure.models import Erasure
 from memoryportal.memory import SubjectId
 from memoryportal.support.models import Quota
+from tests.erasure.making import an_erasure
 
 from .staffing import WHY, actions, find, last_event, linked, newest, open_access, said, signed_in, staff_member
 
@@ -31,7 +31,7 @@ def test_the_form_is_there_and_nobody_is_listed(support_client: Client, alice: U
 @pytest.mark.parametrize("words", ["alice@example.com", "  ALICE@Example.com ", "u_alice", "subject", "reference"])
 def test_somebody_is_found_exactly(words: str, alice: User, support_client: Client) -> None:
     linked(alice, "u_alice")
-    erasure = Erasure.objects.create(account=alice, subject=alice.subject, state="completed")
+    erasure = an_erasure(alice.subject, account=alice, state="completed")
     before = newest()
     words = {"subject": alice.subject, "reference": erasure.reference.lower()}.get(words, words)
     answer = find(support_client, words)
@@ -138,7 +138,7 @@ def test_what_was_found_is_in_no_form_and_no_address(alice: User, support_client
 
 
 def test_whom_an_id_belongs_to_now_counts_and_not_who_had_it(alice: User, bob: User, support_client: Client) -> None:
-    erasure = Erasure.objects.create(account=alice, subject="u_17", state="completed")
+    erasure = an_erasure("u_17", account=alice, state="completed")
     linked(bob, "u_17")
     grant = open_access(support_client, erasure.reference)
     assert (grant.person, grant.subject) == (bob, "u_17")

@@ -1,0 +1,38 @@
+"""Requests are kept for REQUEST_RETENTION_MONTHS after their end, as proof, and then only counted."""
+
+from django.db import models, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from memoryportal.audit.actions import Action
+from memoryportal.audit.record import SYSTEM, record
+
+from .clocks import add_months
+from .models import Erasure, PrunedCount
+from .states import TERMINAL
+
+
+def prune(months: int) -> int:
+    """Remove requests that ended more than `months` months ago; how many. Counts by month, channel and end stay."""
+    before = add_months(timezone.localdate(), -months)
+    gone = 0
+    with transaction.atomic():
+        old = Erasure.objects.select_for_update(skip_locked=True).filter(state__in=TERMINAL, ended_at__date__lt=before)
+        for erasure in old:
+            _count(erasure)
+            erasure.delete()
+            gone += 1
+        if gone:
+            record(Action.REQUEST_PRUNED, actor=SYSTEM, details={"count": gone})
+    return gone
+
+
+def _count(erasure: Erasure) -> None:
+    month = timezone.localdate(erasure.ended_at).replace(day=1)
+    row, _ = PrunedCount.objects.get_or_create(month=month, channel=erasure.channel, state=erasure.state)
+    PrunedCount.objects.filter(pk=row.pk).update(count=F("count") + 1)
+
+
+def counts() -> "models.QuerySet[PrunedCount]":
+    """What is left of pruned requests."""
+    return PrunedCount.objects.order_by("month", "channel", "state")

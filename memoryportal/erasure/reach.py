@@ -1,0 +1,90 @@
+"""What one request reaches: its subjects' memories in the store, and the other rooms' places."""
+
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+
+from memoryportal.memory import Residue, ScopedMemory, SubjectId
+from memoryportal.memory.places import Whose, kept_elsewhere, store_places
+
+from .lease import Lease
+from .models import Erasure, JournalPage, Scope
+from .steps import note_removed
+
+PAGE = 10_000  # ids in one row of the journal
+LAST = "account"  # the place that goes last: until then the person can sign in and see how far it is
+
+
+class Reach:
+    """Whose rows a request is about. Built anew by whoever takes it up: everything in it is in the database."""
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
+        erasure = Erasure.objects.select_related("account").get(pk=lease.pk)
+        self.subjects: list[SubjectId] = erasure.subject_ids
+        self.agent: str = erasure.agent
+        self.keep: tuple[str, ...] = ("never",) if erasure.keep_never else ()
+        goes = erasure.scope == Scope.ACCOUNT
+        self.account = erasure.account_id if goes else None
+        self.addresses = (erasure.account.email,) if goes and erasure.account else ()
+
+    def memories(self) -> list[ScopedMemory]:
+        return [ScopedMemory(subject, agent=self.agent or None) for subject in self.subjects]
+
+    def whose(self) -> Whose:
+        return Whose(tuple(self.subjects), self.agent or None, self.account, self.addresses, self._journaled)
+
+    def _journaled(self) -> Iterator[list[str]]:
+        for ids in JournalPage.objects.filter(erasure_id=self.lease.pk).values_list("ids", flat=True).iterator():
+            yield [str(each) for each in ids]
+
+    def known(self) -> set[uuid.UUID]:
+        """Ids in the journal."""
+        return {uuid.UUID(each) for page in self._journaled() for each in page}
+
+    def write_journal(self) -> None:
+        """Note every id that is there now and not noted yet, before anything is removed."""
+        present = {uuid.UUID(each) for memory in self.memories() for each in memory.known_ids()}
+        new = sorted(present - self.known())
+        with self.lease.step() as erasure:
+            JournalPage.objects.bulk_create(
+                JournalPage(erasure=erasure, ids=new[start : start + PAGE]) for start in range(0, len(new), PAGE)
+            )
+
+    def count(self) -> Counter[str]:
+        """Rows in every place now."""
+        found: Counter[str] = Counter(dict.fromkeys(self._stored(), 0))
+        for memory in self.memories():
+            found.update({place: count for place, count in memory.held().items() if place in found})
+        for place, keeper in kept_elsewhere(self.whose()):
+            found[place.key] += keeper.count(self.whose())
+        return found
+
+    def _stored(self) -> list[str]:
+        return [key for key in store_places() if key not in self.keep]
+
+    def erase(self, lease: Lease) -> None:
+        """Empty every place, the account last. What went is noted place by place."""
+        for memory in self.memories():
+            note_removed(lease, self._erase_memories(memory))
+        for place, keeper in sorted(kept_elsewhere(self.whose()), key=lambda kept: kept[0].key == LAST):
+            note_removed(lease, {place.key: keeper.erase(self.whose())})
+
+    def _erase_memories(self, memory: ScopedMemory) -> dict[str, int]:
+        return dict(memory.erase().counts)
+
+    def read_again(self) -> list[Residue]:
+        """Every place, counted on fresh connections; None where it cannot be read now."""
+        found = [residue for memory in self.memories() for residue in self._residue(memory)]
+        return found + [
+            Residue(place.key, keeper.count(self.whose())) for place, keeper in kept_elsewhere(self.whose())
+        ]
+
+    def _residue(self, memory: ScopedMemory) -> Iterator[Residue]:
+        for residue in memory.residue():
+            if residue.place in self.keep:
+                continue
+            if residue.place == "history" and self.agent and residue.count is not None:
+                yield Residue("history", sum(memory.history_of(page) for page in self._journaled()))
+            else:
+                yield residue

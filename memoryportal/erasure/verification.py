@@ -1,0 +1,80 @@
+"""Read every place again, twice, on fresh connections; ask again what the memories answered; look for other ids."""
+
+from dataclasses import dataclass, field
+
+from memoryportal.memory import EmbedderUnavailable, MemoryRoomError, StoreUnavailable
+from memoryportal.memory.refused import refused_owners_like
+
+from .lease import Lease
+from .reach import Reach
+from .steps import note_problem, note_read, settle_removed
+
+READINGS = 2
+MOST = 20  # questions
+LENGTH = 400  # characters of a question: search refuses more than 500
+
+
+@dataclass
+class Questions:
+    """Texts of memories, in this process's memory only: after a restart there are none, and the receipt says so."""
+
+    texts: list[str] = field(repr=False)
+
+    @classmethod
+    def taken_from(cls, reach: Reach) -> "Questions":
+        """Up to twenty, before anything is removed."""
+        texts: list[str] = []
+        for memory in reach.memories():
+            texts += [item.text[:LENGTH] for item in memory.page(limit=MOST).items if item.text.strip()]
+        return cls(texts[:MOST])
+
+    def ask_again(self, reach: Reach) -> tuple[int, int] | None:
+        """(asked, answered by a memory); None when they cannot be asked: no embedder, or none were taken."""
+        if not self.texts:
+            return None
+        answered = 0
+        try:
+            for text in self.texts:
+                answered += any(memory.search(text, limit=1).hits for memory in reach.memories())
+        except EmbedderUnavailable:
+            return None
+        return len(self.texts), answered
+
+
+def verify(lease: Lease, reach: Reach, questions: Questions) -> bool:
+    """Whether every place was read and found empty. Raises StoreUnavailable when one cannot be read now."""
+    readings = [_read(lease, reach) for _ in range(READINGS)]  # all of them, whatever the first says
+    settle_removed(lease)
+    readings.append(_no_other_ids(lease, reach))
+    readings.append(_nothing_answers(lease, reach, questions))
+    return all(readings)
+
+
+def _read(lease: Lease, reach: Reach) -> bool:
+    residue = reach.read_again()
+    note_read(lease, residue)
+    unread = sorted({found.place for found in residue if found.count is None})
+    if unread:
+        raise StoreUnavailable(f"could not be read again: {', '.join(unread)}")
+    return not any(found.count or found.problem for found in residue)
+
+
+def _no_other_ids(lease: Lease, reach: Reach) -> bool:
+    """Whether no rows may be this person's under an id that is refused: no erasure reaches those."""
+    rows = sum(refused_owners_like(subject) for subject in reach.subjects)
+    if rows:
+        said = f"{rows} more lie under an id that resembles yours and is malformed; we must find out whose they are"
+        note_problem(lease, "memories", said)
+    return not rows
+
+
+def _nothing_answers(lease: Lease, reach: Reach, questions: Questions) -> bool:
+    try:
+        result = questions.ask_again(reach)
+    except MemoryRoomError as error:
+        raise StoreUnavailable(f"the search could not be repeated: {error}") from None
+    with lease.step() as erasure:
+        if result is not None:
+            erasure.questions, erasure.answered = result
+            erasure.save(update_fields=["questions", "answered"])
+    return result is None or result[1] == 0

@@ -1,0 +1,28 @@
+"""Deletion requests in any state, by ways that the database allows."""
+
+from collections import deque
+from typing import Any
+
+from memoryportal.erasure.models import Erasure
+from memoryportal.erasure.moves import move
+from memoryportal.erasure.states import TRANSITIONS, State
+
+
+def path_to(state: str) -> list[str]:
+    """The shortest way from `received` to a state."""
+    ways, queue = {str(State.RECEIVED): list[str]()}, deque([str(State.RECEIVED)])
+    while queue:
+        at = queue.popleft()
+        for following in sorted(TRANSITIONS.get(at, ())):
+            if str(following) not in ways:
+                ways[str(following)] = [*ways[at], str(following)]
+                queue.append(str(following))
+    return ways[state]
+
+
+def an_erasure(*subjects: str, state: str = "received", **fields: Any) -> Erasure:
+    """A request about these subjects that is in `state`, with nothing carried out."""
+    erasure = Erasure.objects.create(subjects=[str(subject) for subject in subjects], **fields)
+    for each in path_to(state):
+        move(erasure, State(each))
+    return erasure
