@@ -16,8 +16,8 @@ from memoryportal.memory.scope import check_id
 
 from . import letters
 from .models import Channel, Erasure, Identified, OpenErasure, OutsidePlace, Scope
-from .moves import locked, note, proceed, set_dates
-from .states import TERMINAL
+from .moves import locked, move, note, proceed, set_dates
+from .states import TERMINAL, State
 
 if TYPE_CHECKING:
     from memoryportal.accounts.models import User
@@ -46,7 +46,22 @@ def ask(
             note(erasure, Action.ERASURE_ASKED, person(account), details={"form": str(scope)})
             return erasure
     except IntegrityError:
-        return _take_up(_in_the_way(subjects[0], agent), account)
+        there = _in_the_way(subjects[0], agent)
+    if there.scope != scope and _gave_way(there, account):
+        return ask(account, *subjects, scope=scope, agent=agent, keep_never=keep_never)
+    return _take_up(there, account)
+
+
+def _gave_way(there: Erasure, account: "User") -> bool:
+    """Take back an earlier request of the person's that has not begun and asks for something else."""
+    with transaction.atomic():
+        erasure = locked(there.pk)
+        if not erasure.is_cancellable or erasure.account_id != account.pk:
+            return False
+        erasure.ground = "Asked for again, and otherwise."
+        move(erasure, State.CANCELLED)
+        note(erasure, Action.REQUEST_CANCELLED, person(account))
+    return True
 
 
 def _take_up(erasure: Erasure, account: "User") -> Erasure:
