@@ -1,0 +1,1 @@
+"""The gateway for assistants: service keys, subject tokens, and /api/v1/. No HTML but its own docs."""

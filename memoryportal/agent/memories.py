@@ -1,0 +1,131 @@
+"""What an assistant does with a subject token. Person, assistant and conversation come from the token, nothing else."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from django.http import HttpRequest
+from ninja import Path, Query, Router
+from ninja.responses import Status
+
+from memoryportal.accounts.trail import CORRECTION, DELETION
+from memoryportal.memory import Item, MemoryNotFound
+
+from .door import SubjectToken, Visit
+from .idempotency import OnceKey, Outcome, Writer, once
+from .schemas import Add, Added, Correct, Deleted, Found, Listed, Memory, Overview, Results, Search
+from .statuses import answers
+from .trail import changing
+
+router = Router(tags=["memories"])
+MemoryId = Annotated[str, Path(description="The id of a memory.")]
+READ, WRITE, DELETE = SubjectToken("read"), SubjectToken("write"), SubjectToken("delete")
+
+
+class TokenRequest(HttpRequest):
+    """For annotations: a request that came through SubjectToken."""
+
+    auth: Visit
+
+
+@router.post("/memories", url_name="memories", auth=WRITE, response=answers(201, Added), operation_id="add")
+def add(request: TokenRequest, body: Add, idempotency_key: OnceKey = None) -> Status[Added]:
+    """Remember something. Refused while the person has paused remembering."""
+    visit, told, fresh = request.auth, body.told(), list[Item]()
+
+    def act() -> Outcome:
+        fresh.extend(visit.memory.add(told, infer=body.infer, metadata=body.metadata, expires=body.expires))
+        return Outcome([item.id for item in fresh])
+
+    outcome = once(request, _writer(visit, "add"), act)
+    items = _still_there(visit, outcome.ids) if outcome.replayed else fresh
+    return Status(201, Added(memories=[Memory.of(item) for item in items]))
+
+
+@router.post("/memories/search", url_name="search", auth=READ, response=answers(200, Results), operation_id="search")
+def search(request: TokenRequest, body: Search) -> Results:
+    """Find memories. What has expired is not handed to assistants."""
+    found = request.auth.memory.search(body.query, by=body.by, limit=body.limit)
+    return Results(memories=[Found.of_hit(hit) for hit in found.hits if not hit.item.expired], more=found.more)
+
+
+@router.get("/memories", url_name="memories", auth=READ, response=answers(200, Listed), operation_id="list")
+def page(
+    request: TokenRequest,
+    after: Annotated[str | None, Query(max_length=1000, description="`next` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 25,
+    order: Literal["newest", "oldest"] = "newest",
+) -> Listed:
+    """All memories in pages. What has expired is not handed to assistants, so a page may be shorter than `limit`."""
+    found = request.auth.memory.page(after=after, limit=limit, order=order)
+    shown = [Memory.of(item) for item in found.items if not item.expired]
+    return Listed(memories=shown, next=found.next, total=found.total)
+
+
+@router.get("/memories/{memory_id}", url_name="memory", auth=READ, response=answers(200, Memory), operation_id="get")
+def get(request: TokenRequest, memory_id: MemoryId) -> Memory:
+    """One memory. Somebody else's, another assistant's and one that never was are the same 404."""
+    item = request.auth.memory.get(memory_id)
+    if item.expired:
+        raise MemoryNotFound("not handed to assistants any more")
+    return Memory.of(item)
+
+
+@router.patch(
+    "/memories/{memory_id}", url_name="memory", auth=WRITE, response=answers(200, Memory), operation_id="correct"
+)
+def correct(request: TokenRequest, memory_id: MemoryId, body: Correct, idempotency_key: OnceKey = None) -> Memory:
+    """Give a memory another wording. The person sees in their list of acts that an assistant did."""
+    visit, known, fresh = request.auth, _id(memory_id), list[Item]()
+
+    def act() -> Outcome:
+        with changing(visit, CORRECTION, known):
+            fresh.append(visit.memory.update(known, body.text, expected=body.expected))
+        return Outcome([known])
+
+    outcome = once(request, _writer(visit, "correct"), act)
+    return Memory.of(fresh[0] if fresh else visit.memory.get(outcome.ids[0]))
+
+
+@router.delete(
+    "/memories/{memory_id}", url_name="memory", auth=DELETE, response=answers(200, Deleted), operation_id="delete"
+)
+def delete(request: TokenRequest, memory_id: MemoryId, idempotency_key: OnceKey = None) -> Deleted:
+    """Delete one memory in every place. Needs the right `delete`, which tokens have only when it was asked for."""
+    visit, known = request.auth, _id(memory_id)
+
+    def act() -> Outcome:
+        with changing(visit, DELETION, known) as counts:
+            counts |= visit.memory.delete(known).counts
+        return Outcome([known], counts)
+
+    outcome = once(request, _writer(visit, "delete"), act)
+    return Deleted(id=outcome.ids[0], removed=outcome.counts)
+
+
+@router.get("/summary", url_name="summary", auth=READ, response=answers(200, Overview), operation_id="summary")
+def summary(request: TokenRequest) -> Overview:
+    """How much is remembered in this token's scope."""
+    return Overview.of(request.auth.memory.summary())
+
+
+def _id(text: str) -> str:
+    """The id of a memory as a UUID's text. Raises MemoryNotFound: what is none belongs to no memory."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise MemoryNotFound("no such memory") from None
+
+
+def _writer(visit: Visit, route: str) -> Writer:
+    return Writer(visit.key, visit.subject, route, visit.scope)
+
+
+def _still_there(visit: Visit, ids: list[str]) -> list[Item]:
+    """Those of these memories that were not deleted since."""
+    found = []
+    for memory_id in ids:
+        try:
+            found.append(visit.memory.get(memory_id))
+        except MemoryNotFound:
+            continue
+    return found
