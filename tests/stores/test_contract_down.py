@@ -320,6 +320,13 @@ def test_people_and_load_balancers_are_told_and_see_no_empty_list(
     assert words(client.get("/readyz")) == "ready\n"
 
 
+@pytest.mark.django_db
+def test_a_store_whose_tables_in_postgresql_are_away_is_not_ready(store: Store, settings: Any) -> None:
+    assert words(Client().get("/readyz")) == "ready\n"
+    settings.MEMORY_DATABASE_URL = "postgresql://nobody@/nowhere?host=/nonexistent"
+    assert words(Client().get("/readyz")) == "not ready: store\n"
+
+
 def test_people_are_told_when_a_deletion_is_not_confirmed(
     carols: ScopedMemory, client: Client, distant: Distant
 ) -> None:
