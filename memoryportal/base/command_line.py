@@ -19,7 +19,7 @@ from .sentences import sentence_for
 # `demo` starts its own server; `prepare_database` is told an address.
 NO_DATABASE = frozenset(
     (
-        *("help", "version", "check", "diffsettings", "sendtestemail", "demo", "prepare_database"),
+        *("help", "version", "check", "diffsettings", "sendtestemail", "demo", "prepare_database", "verify_receipt"),
         *("makemigrations", "makemessages", "compilemessages", "collectstatic", "findstatic"),
         *("startapp", "startproject"),
     )

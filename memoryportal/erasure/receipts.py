@@ -20,19 +20,20 @@ from memoryportal.memory.places import PLACES
 
 from .models import Channel, Erasure, ErasureStep, Identified, OutsidePlace, Scope
 from .states import State
+from .verification import READINGS
 
 PURPOSE = "erasure-receipt"
 TYPE = "memoryportal/erasure-receipt"
 VERSION = 1
 ALGORITHM = "EdDSA"
 MAX_BYTES = 10 * 1024 * 1024
-READINGS = 2  # of every place, each time that everything is read again
 REPORTED = "reported, not verified by us"
 LIMITS = (
-    "The database's write-ahead log keeps older bytes until it is recycled, and backups keep them until they expire. "
-    "A backup that is restored is erased again before people are let in.",
-    "In PostgreSQL's own files the bytes of deleted rows stay until they are overwritten or rewritten "
-    "(manage.py scrub).",
+    (
+        "The database's write-ahead log keeps older bytes until it is recycled, and backups keep them until they "
+        "expire. What comes back with a backup is erased again before people are let in."
+    ),
+    "In PostgreSQL's own files the bytes of deleted rows stay until they are overwritten, or rewritten (`scrub`).",
     HISTORY_LIMIT,
     "Providers of language models and embeddings that were sent the texts keep them by their own rules.",
     "What assistants were handed before, and what they said or stored elsewhere, is outside of this portal.",
@@ -55,9 +56,7 @@ def statement(erasure: Erasure) -> Receipt:
         "reference": erasure.reference,
         "controller": str(settings.CONTROLLER_NAME),
         "asked": _asked(erasure),
-        "identified": {"how": str(Identified(erasure.identified_how).label), "at": _utc(erasure.identified_at)}
-        if erasure.identified_how
-        else None,
+        "identified": {"how": _identified(erasure), "at": _utc(erasure.identified_at)},
         "decided_by": _deciders(erasure),
         "began_at": _utc(erasure.began_at),
         "ended_at": _utc(erasure.ended_at),
@@ -81,6 +80,10 @@ def _asked(erasure: Erasure) -> dict[str, Any]:
         "law": erasure.law,
         "at": _utc(erasure.asked_at),
     }
+
+
+def _identified(erasure: Erasure) -> str:
+    return str(Identified(erasure.identified_how).label) if erasure.identified_how else ""
 
 
 def _deciders(erasure: Erasure) -> list[str]:
@@ -165,8 +168,11 @@ class _Refused(ValueError):
     """Why a document is no receipt of ours."""
 
 
-def verify(document: bytes | str, keys: PublicKeys) -> Verdict:
-    """Check structure, key and signature, and nothing else: nothing is looked up. Never raises for a bad document."""
+def verify(document: object, keys: PublicKeys) -> Verdict:
+    """Check a file's content (bytes or text): structure, key and signature. Nothing is looked up.
+
+    Never raises for a bad document.
+    """
     try:
         parsed = _parse(document)
         if not _fits(parsed, _DOCUMENT):
@@ -178,7 +184,9 @@ def verify(document: bytes | str, keys: PublicKeys) -> Verdict:
     return Verdict(True, f"This receipt is genuine: it was signed with the key {kid}.", parsed["receipt"])
 
 
-def _parse(document: bytes | str) -> Any:
+def _parse(document: object) -> Any:
+    if not isinstance(document, (bytes, str)):
+        raise _Refused("This is no file.")
     if len(document) > MAX_BYTES:
         raise _Refused("This file is too large to be a receipt.")
     try:
@@ -215,19 +223,17 @@ def _check_signature(document: dict[str, Any], keys: PublicKeys) -> None:
 
 # A shape is a tuple of types, a pattern, [the shape of each entry], or {name: shape} with exactly these names.
 _TEXT, _NUMBER, _MAYBE_TEXT, _MAYBE_NUMBER = (str,), (int,), (str, type(None)), (int, type(None))
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _RECEIPT = {
     "type": re.compile(re.escape(TYPE)),
     "version": _NUMBER,
     "reference": re.compile(r"MP-[0-9A-Z]{4}-[0-9A-Z]{4}"),
     "controller": _TEXT,
     "asked": {
-        **dict.fromkeys(("scope", "words", "channel", "law"), _TEXT),
+        **dict.fromkeys(("scope", "words", "channel", "law", "at"), _TEXT),
         "assistant": _MAYBE_TEXT,
         "stopped_wordings_kept": (bool,),
-        "at": _TIME,
     },
-    "identified": (dict, type(None)),
+    "identified": {"how": _TEXT, "at": _MAYBE_TEXT},
     "decided_by": [_TEXT],
     "began_at": _MAYBE_TEXT,
     "ended_at": _MAYBE_TEXT,
@@ -247,7 +253,11 @@ _RECEIPT = {
 }
 _DOCUMENT = {
     "receipt": _RECEIPT,
-    "signature": {"kid": re.compile("[0-9a-f]{16}"), "value": re.compile("[0-9a-f]{128}"), "alg": re.compile(ALGORITHM)},
+    "signature": {
+        "kid": re.compile("[0-9a-f]{16}"),
+        "value": re.compile("[0-9a-f]{128}"),
+        "alg": re.compile(ALGORITHM),
+    },
 }
 
 
