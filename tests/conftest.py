@@ -167,9 +167,9 @@ def _memory_of(user: "User") -> "Iterator[ScopedMemory]":
     from memoryportal.memory import ScopedMemory, SubjectId, controls
     from memoryportal.memory.stores import current_store
 
-    memory = ScopedMemory(SubjectId(user.subject))
+    memory = ScopedMemory.for_person(SubjectId(user.subject))
     yield memory
-    ScopedMemory(SubjectId(user.subject)).erase()
+    memory.erase()
     for agent, state in controls.gate_states(current_store(), memory.subject):  # an erasure that a test left half done
         controls.reopen(current_store(), memory.subject, state, agent)
 

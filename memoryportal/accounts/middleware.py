@@ -61,7 +61,7 @@ def _user(request: HttpRequest, found: Any) -> Any:
 
 
 def _memory(request: HttpRequest) -> ScopedMemory:
-    return ScopedMemory(subject_of(request))
+    return ScopedMemory.for_person(subject_of(request))
 
 
 def _reads(request: HttpRequest) -> bool:

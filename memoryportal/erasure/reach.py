@@ -29,7 +29,7 @@ class Reach:
         self.addresses = (erasure.account.email,) if goes and erasure.account else ()
 
     def memories(self) -> list[ScopedMemory]:
-        return [ScopedMemory(subject, agent=self.agent or None) for subject in self.subjects]
+        return [ScopedMemory.for_person(subject, agent=self.agent or None) for subject in self.subjects]
 
     def whose(self) -> Whose:
         return Whose(tuple(self.subjects), self.agent or None, self.account, self.addresses, self._journaled)
@@ -71,7 +71,7 @@ class Reach:
             note_removed(lease, {place.key: keeper.erase(self.whose())})
 
     def _erase_memories(self, memory: ScopedMemory) -> dict[str, int]:
-        return dict(memory.erase().counts)
+        return dict(memory.erase(keep=self.keep).counts)
 
     def read_again(self) -> list[Residue]:
         """Every place, counted on fresh connections; None where it cannot be read now."""

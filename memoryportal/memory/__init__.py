@@ -22,13 +22,16 @@ from .errors import (
     StoreRefused,
     StoreUnavailable,
     UseRestricted,
+    WordingStopped,
     WritesPaused,
 )
 from .knowledge import AgentKnowledge
 from .scope import Filters, KnowledgeScope, Scope, SubjectId
 from .scoped import ScopedMemory
 from .types import (
+    Added,
     Entity,
+    Handed,
     Hit,
     Hits,
     Item,
@@ -36,11 +39,14 @@ from .types import (
     Page,
     Removed,
     Residue,
+    Stopped,
     Summary,
+    Use,
     Version,
 )
 
 __all__ = [
+    "Added",
     "AgentKnowledge",
     "BadCursor",
     "BadQuery",
@@ -49,6 +55,7 @@ __all__ = [
     "Entity",
     "ErasureRunning",
     "Filters",
+    "Handed",
     "Hit",
     "Hits",
     "InferenceFailed",
@@ -66,12 +73,15 @@ __all__ = [
     "Scope",
     "ScopeViolation",
     "ScopedMemory",
+    "Stopped",
     "StoreNotPrepared",
     "StoreRefused",
     "StoreUnavailable",
     "SubjectId",
     "Summary",
+    "Use",
     "UseRestricted",
     "Version",
+    "WordingStopped",
     "WritesPaused",
 ]

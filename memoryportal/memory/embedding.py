@@ -6,12 +6,15 @@ The offline embedder is WordLlama (256 dimensions), whose wheel carries its weig
 import threading
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from django.conf import settings
 
 from .configuration import OFFLINE_DIMENSIONS, PLATFORM, configuration
-from .errors import EmbedderUnavailable
+from .errors import EmbedderUnavailable, WordingStopped
+
+if TYPE_CHECKING:
+    from .never_again import Screen
 
 # Similarity below which a memory has nothing to do with the question. Measured with labelled questions about the demo's
 # memories (`make bench`, tests/benchmarks/test_relevance.py): at 0.19 nine of ten questions get a right memory, and
@@ -83,6 +86,25 @@ class Prepared:
 
     def embed_batch(self, texts: list[str], memory_action: Action = "add") -> list[list[float]]:
         return [self.embed(text, memory_action) for text in texts]
+
+
+class Screened:
+    """An embedder that refuses texts which the person forbids to learn: mem0 leaves out a fact that has no vector."""
+
+    def __init__(self, inner: Any, screen: "Screen") -> None:
+        self._inner, self._screen = inner, screen
+
+    def embed(self, text: str, memory_action: Action | None = None) -> list[float]:
+        self._refuse([text], memory_action or "add")
+        return list(self._inner.embed(text, memory_action))
+
+    def embed_batch(self, texts: list[str], memory_action: Action = "add") -> list[list[float]]:
+        self._refuse(texts, memory_action)
+        return list(self._inner.embed_batch(texts, memory_action))
+
+    def _refuse(self, texts: list[str], memory_action: Action) -> None:
+        if memory_action == "add" and self._screen.stops(texts):
+            raise WordingStopped("the person has said that this is never to be learned again")
 
 
 @lru_cache(maxsize=4)

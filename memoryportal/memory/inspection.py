@@ -11,7 +11,7 @@ from psycopg import sql
 from .configuration import Configuration, configuration
 from .errors import StoreUnavailable
 from .names import Tables
-from .prepare import GATED, OURS, TEXT_COLUMNS, VECTOR_TABLES
+from .prepare import GATED, OURS, TEXT_COLUMNS, UNFORCED, VECTOR_TABLES
 from .refused import is_refused, owners
 from .stores import build
 
@@ -71,7 +71,7 @@ class Inspection:
         oid = self._oid(name)
         if not self._value("SELECT relrowsecurity FROM pg_class WHERE oid = %s::regclass", (oid,)):
             yield Finding("missing", f"{name}: row-level security is off")
-        elif suffix != "gate" and not self._value(
+        elif suffix not in UNFORCED and not self._value(
             "SELECT relforcerowsecurity FROM pg_class WHERE oid = %s::regclass", (oid,)
         ):
             yield Finding("warning", f"{name}: the table's owner is not bound by row-level security")

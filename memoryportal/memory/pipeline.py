@@ -22,12 +22,14 @@ from mem0.memory.main import Memory
 from mem0.utils.factory import LlmFactory
 
 from .configuration import Configuration, configuration
-from .embedding import Prepared, embedder
+from .embedding import Prepared, Screened, embedder
 from .errors import ScopeViolation
 from .pool import Cursor, store_errors, transaction
 from .scope import AnyScope, Filters
+from .uses import Noting
 
 if TYPE_CHECKING:
+    from .never_again import Screen
     from .stores.bound import BoundStore
 
 if telemetry.MEM0_TELEMETRY:
@@ -140,6 +142,12 @@ class Pipeline(Memory):
     def prepared(self, texts: list[str], action: Any) -> "Pipeline":
         """This copy with these texts embedded already."""
         self.embedding_model = Prepared(self.embedding_model, texts, action)
+        return self
+
+    def watched(self, screen: "Screen", note_ids: Callable[[list[str]], None]) -> "Pipeline":
+        """This copy, for an extraction: what the model is shown is noted, what may not be learned is left out."""
+        self.embedding_model = Screened(self.embedding_model, screen)
+        self.vector_store = Noting(self.vector_store, note_ids)
         return self
 
     def close(self) -> None:

@@ -16,8 +16,8 @@ class Whose:
     """Whose rows an erasure is about: these subjects', one assistant's of them where `agent` is given.
 
     `account` is the account's number, given only when the account goes too. `addresses` are its e-mail addresses then.
-    `memory_ids` yields the ids of the memories that the erasure removes, in batches: read from its journal, so that they
-    are known after a restart.
+    `memory_ids` yields the ids of the memories that the erasure removes, in batches: from its journal, so that they are
+    known after a restart.
     """
 
     subjects: tuple[SubjectId, ...]
@@ -84,13 +84,25 @@ _STORE = (
             f"{{collection}}_messages.{column}" for column in ("subject", "agent", "run", "role", "name", "content")
         ),
     ),
+    Place(
+        "uses",
+        "Use log",
+        "Which memory was handed to which assistant and when, without any text",
+        frozenset(f"{{collection}}_uses.{column}" for column in ("subject", "memory_id", "agent", "run")),
+    ),
+    Place(
+        "never",
+        "Stopped wordings",
+        "Wordings that are never to be learned again, as keyed digests from which nobody can read them",
+        frozenset(f"{{collection}}_never.{column}" for column in ("subject", "digest", "salt", "key_name")),
+    ),
 )
 
 PLACES: dict[str, Place] = {place.key: place for place in _STORE}
 EXEMPT: dict[str, str] = {
     "{collection}_gate.subject": "says that writing is shut; holds no text and must outlive an erasure",
     "{collection}_gate.agent": "the assistant that the gate is shut for",
-    "{collection}_gate.state": "one of two words",
+    "{collection}_gate.state": "one of three words",
     "{collection}_refused.plain": "ids that no account can have, for which rename_subject is needed; goes with them",
     "{collection}_history.created_at": "a time",
     "{collection}_history.updated_at": "a time",

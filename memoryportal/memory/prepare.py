@@ -40,12 +40,16 @@ GATED = (
     ("messages", "subject", "yes"),
 )
 VECTOR_TABLES = ("", "entities")  # in PostgreSQL only when the store is pgvector
+# Without text; their owner has to see every row: the gate's trigger reads for everybody, old uses end for everybody.
+UNFORCED = ("gate", "uses")
 TEXT_COLUMNS = {
     "": ("vector", "payload"),
     "entities": ("vector", "payload"),
     "history": ("subject", "old_memory", "new_memory", "actor_id"),
     "messages": ("subject", "name", "content"),
     "gate": ("subject",),
+    "uses": ("subject", "agent", "run"),
+    "never": ("subject",),
 }
 
 
@@ -105,7 +109,7 @@ class Preparation:
     def _template(self, name: str) -> sql.Composed:
         values: dict[str, sql.Composable] = {
             suffix or "memories": self.tables.identifier(suffix)
-            for suffix in ("", "entities", "history", "messages", "gate", "knowledge", "refused")
+            for suffix in (*TEXT_COLUMNS, "knowledge", "refused", "prune_uses")
         }
         values["known_by"] = KNOWN_BY
         values["refused_like"] = self.tables.identifier("refused_like")
@@ -124,9 +128,25 @@ class Preparation:
             if self.beside:
                 self.execute(self._template("vectors.sql"))
             self.execute(self._template("side.sql"))
+            self._states()
+            function, role = self.tables.identifier("prune_uses"), sql.Identifier(self.configured.scoped_role)
+            self.execute(sql.SQL("GRANT EXECUTE ON FUNCTION {}(integer, integer) TO {}").format(function, role))
         if self.beside and self.ours:
             self.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(self.tables.memories, sql.Literal(OURS)))
         self.done += [f"created the table {name}" for name in self._names() if name not in before]
+
+    def _states(self) -> None:
+        """Tables from before there was a restriction refuse it."""
+        name = self.tables.name("gate")
+        constraint = self.execute(
+            "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'c' "
+            "AND pg_get_constraintdef(oid) NOT LIKE '%%restricted%%'",
+            (self.tables.gate.as_string(self.connection),),
+        ).fetchone()
+        if constraint:
+            statement = "ALTER TABLE {} DROP CONSTRAINT {}, ADD CHECK (state IN ('paused', 'restricted', 'erasing'))"
+            self.execute(sql.SQL(statement).format(self.tables.gate, sql.Identifier(constraint[0])))
+            self.done.append(f"let the table {name} hold restrictions")
 
     def _refused(self) -> None:
         """Where refused ids are counted. The portal's login may ask about one person, and read nothing."""
@@ -197,6 +217,7 @@ class Preparation:
         self._index(
             self.tables.name("messages"), f"{self.tables.name('messages')}_owner_idx", sql.SQL("(subject, seq)")
         )
+        self._index(self.tables.name("uses"), f"{self.tables.name('uses')}_at_idx", sql.SQL("USING brin (at)"))
 
     def _index(self, table: str, name: str, columns: sql.Composable) -> None:
         broken = self.execute(
@@ -234,6 +255,7 @@ class Preparation:
         """
         changed = 0
         local = self._local_time()
+        self.execute("SELECT set_config('memoryportal.person', 'yes', false)")  # no change that a pause is against
         update = sql.SQL(
             "UPDATE {} SET payload = jsonb_set(payload, '{{created_at}}', to_jsonb(to_char("
             "(payload->>'created_at')::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"+00:00\"'))) "
@@ -277,7 +299,7 @@ class Preparation:
         owner = conninfo_to_dict(self.configured.owner_dsn).get("user")
         with self.connection.transaction():
             for suffix in self.suffixes:
-                self._policy(suffix, forced=self.ours and suffix != "gate")
+                self._policy(suffix, forced=self.ours and suffix not in UNFORCED)
             if role == owner:
                 self.done.append(
                     f"WARNING: the portal connects as the tables' owner ({role}): the wall in the database is off"

@@ -1,21 +1,36 @@
 """The one way to a person's memories: an object that cannot exist without a subject."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from . import arguments, cursors
+from . import arguments, controls, cursors, uses
+from . import never_again as stops
 from .arguments import MAX_LIMIT
 from .checks import check_expires, check_messages, check_metadata, check_query, check_text
 from .embedding import relevance_floor
-from .errors import BadQuery, MemoryChanged, MemoryNotFound, NotConfirmed, StoreUnavailable
+from .errors import (
+    BadQuery,
+    MemoryChanged,
+    MemoryNotFound,
+    MemoryRoomError,
+    NotConfirmed,
+    ScopeViolation,
+    StoreUnavailable,
+    WordingStopped,
+)
+from .never_again import Screen
 from .rows import Row, recheck, time_key, to_item
 from .scope import Filters, Order, Scope, SubjectId
 from .stores import current_store
+from .stores.base import Store
 from .stores.confirming import confirming
 from .types import (
+    Added,
     Entity,
+    Handed,
     Hit,
     Hits,
     Item,
@@ -23,13 +38,25 @@ from .types import (
     Page,
     Removed,
     Residue,
+    Stopped,
     Summary,
     Version,
 )
 
+KEEPABLE = frozenset({"never"})
+
 
 class ScopedMemory:
     """One subject's memories, optionally narrowed to one assistant and one conversation.
+
+    `ScopedMemory(subject, …)` acts for an assistant: the library's and the gateway's side, and the default. What the
+    person has switched binds it. Their restriction raises UseRestricted in everything that reads, their pause
+    WritesPaused in `add` and `update`, a running erasure ErasureRunning in both; and each memory that it is handed is
+    noted in the use log (uses.py), or not handed out.
+
+    `ScopedMemory.for_person(subject)` acts for the person: the portal's pages, its staff on the person's behalf, and
+    erasures. It reads on whatever is switched, corrects during a pause, and is not noted. Nobody but the portal, which
+    knows who is signed in, may use it.
 
     Every method raises StoreUnavailable when the store cannot be used, and never returns an empty result instead.
     Ids of memories are UUID texts; anything else, and somebody else's, is MemoryNotFound.
@@ -37,6 +64,13 @@ class ScopedMemory:
 
     def __init__(self, subject: SubjectId, *, agent: str | None = None, run: str | None = None) -> None:
         self.scope = Scope(subject, agent, run)
+
+    @classmethod
+    def for_person(cls, subject: SubjectId, *, agent: str | None = None, run: str | None = None) -> Self:
+        """The person's own side of the same memories."""
+        memory = cls(subject, agent=agent, run=run)
+        memory.scope = Scope(subject, agent, run, by_person=True)
+        return memory
 
     @property
     def subject(self) -> SubjectId:
@@ -53,18 +87,20 @@ class ScopedMemory:
         """One page with the true total. BadCursor for an `after` that was issued for other filters."""
         filters, order = arguments.filters_given(filters), arguments.order_given(order)
         position = None if after in (None, "") else cursors.decode(after, filters, order)
-        found, more, total = current_store().page(self.scope, filters, position, arguments.limit_given(limit), order)
+        found, more, total = self._readable().page(self.scope, filters, position, arguments.limit_given(limit), order)
         last = found[-1] if found else None
         following = cursors.encode(_key(last), filters, order) if more and last else None
-        return Page([to_item(row) for row in recheck(self.scope, found)], following, total)
+        items = [to_item(row) for row in recheck(self.scope, found)]
+        self._note(items)
+        return Page(items, following, total)
 
     def summary(self, filters: Filters | None = None) -> Summary:
         """How many, since when, from which assistants and conversations."""
-        return current_store().summary(self.scope, arguments.filters_given(filters))
+        return self._readable().summary(self.scope, arguments.filters_given(filters))
 
     def count(self, filters: Filters | None = None) -> int:
         """How many memories match."""
-        return current_store().count(self.scope, arguments.filters_given(filters))
+        return self._readable().count(self.scope, arguments.filters_given(filters))
 
     def search(
         self,
@@ -76,28 +112,27 @@ class ScopedMemory:
         """Results, best first; expired memories are found too. BadQuery for words that cannot be searched."""
         words, limit, filters = check_query(words), arguments.limit_given(limit), arguments.filters_given(filters)
         if arguments.is_by_word(by):
-            rows = current_store().by_word(self.scope, words.split(), filters, limit + 1)
+            rows = self._readable().by_word(self.scope, words.split(), filters, limit + 1)
             hits = [Hit(to_item(row), None) for row in recheck(self.scope, rows)]
         else:
-            near = current_store().by_meaning(self.scope, words, filters, limit + 1, relevance_floor())
+            near = self._readable().by_meaning(self.scope, words, filters, limit + 1, relevance_floor())
             hits = [Hit(to_item(row), score) for row, score in near]
+        self._note([hit.item for hit in hits[:limit]])
         return Hits(hits[:limit], len(hits) > limit)
 
     def get(self, memory_id: str) -> Item:
         """One memory of this scope."""
-        row = current_store().get(self.scope, arguments.id_given(memory_id))
-        if row is None or not self.scope.owns(row[1] or {}):
-            raise MemoryNotFound("no such memory")
-        return to_item(row)
+        self._readable()
+        item = to_item(self._row(memory_id))
+        self._note([item])
+        return item
 
     def get_many(self, memory_ids: list[str]) -> list[Item]:
         """These memories in the order asked for; MemoryNotFound when one of them is not in this scope."""
-        ids = arguments.ids_given(memory_ids)
-        rows = recheck(self.scope, current_store().get_many(self.scope, ids))
-        found = {str(row[0]): to_item(row) for row in rows}
-        if not found.keys() >= set(ids):
-            raise MemoryNotFound("no such memory")
-        return [found[memory_id] for memory_id in ids]
+        self._readable()
+        items = self._items(arguments.ids_given(memory_ids))
+        self._note(items)
+        return items
 
     def history(self, memory_id: str) -> list[Version]:
         """All changes of one memory, oldest first."""
@@ -105,29 +140,74 @@ class ScopedMemory:
 
     def entities(self, limit: int = 200) -> list[Entity]:
         """Names of people, places and things that were noted, in alphabetical order."""
-        return current_store().entities(self.scope, arguments.limit_given(limit))
+        return self._readable().entities(self.scope, arguments.limit_given(limit))
 
     def messages(self, limit: int = 200) -> list[Message]:
         """Raw messages kept as context for the next extraction, oldest first."""
-        return current_store().messages(self.scope, arguments.limit_given(limit))
+        return self._readable().messages(self.scope, arguments.limit_given(limit))
 
     def past(self, limit: int = 200) -> list[Version]:
         """History that outlived its memory (written by a plain mem0), newest first."""
-        return current_store().past(self.scope, arguments.limit_given(limit))
+        return self._readable().past(self.scope, arguments.limit_given(limit))
 
     def held(self) -> dict[str, int]:
-        """How many rows each place holds: memories, entities, history, messages."""
-        return current_store().held(self.scope)
+        """How many rows each place of the store holds; the keys are those of places.store_places."""
+        return self._readable().held(self.scope)
 
-    def walk(self, batch: int = MAX_LIMIT) -> Iterator[Item]:
-        """Every memory, oldest first, in pages of `batch`: what an export streams."""
+    def known_ids(self) -> list[str]:
+        """Ids of every memory of this scope and, for a whole subject, of those that only the history knows."""
+        return current_store().known_ids(self.scope)
+
+    def history_of(self, memory_ids: list[str]) -> int:
+        """How many changes the history has of these memories, read on a fresh connection."""
+        return current_store().history_of(self.scope, memory_ids)
+
+    def walk(self, batch: int = MAX_LIMIT, filters: Filters | None = None) -> Iterator[Item]:
+        """Every memory that fits, oldest first, in pages of `batch`: what an export streams."""
         after: str | None = None
         while True:
-            page = self.page(after=after, limit=batch, order="oldest")
+            page = self.page(filters, after=after, limit=batch, order="oldest")
             yield from page.items
             if page.next is None:
                 return
             after = page.next
+
+    def handed(self, memory_id: str | None = None) -> list[Handed]:
+        """How often which assistant was handed memories, or this one, the latest first. For the person only."""
+        self._persons_own()
+        return uses.counted(current_store(), self.scope, memory_id and arguments.id_given(memory_id))
+
+    def stopped(self) -> Stopped:
+        """How many wordings are never to be learned again. For the person only."""
+        self._persons_own()
+        return stops.held(current_store(), self.scope)
+
+    def _readable(self) -> Store:
+        """The store, where this side may read it. Raises UseRestricted, ErasureRunning."""
+        store = current_store()
+        controls.require_usable(store, self.scope)
+        return store
+
+    def _note(self, items: list[Item]) -> None:
+        """In the use log, before these are handed out. Raises UseRestricted, ErasureRunning."""
+        uses.note(current_store(), self.scope, [item.id for item in items])
+
+    def _persons_own(self) -> None:
+        if not self.scope.by_person:
+            raise ScopeViolation("this is for the person, and not for an assistant")
+
+    def _row(self, memory_id: str) -> Row:
+        row = current_store().get(self.scope, arguments.id_given(memory_id))
+        if row is None or not self.scope.owns(row[1] or {}):
+            raise MemoryNotFound("no such memory")
+        return row
+
+    def _items(self, ids: list[str]) -> list[Item]:
+        rows = recheck(self.scope, current_store().get_many(self.scope, ids))
+        found = {str(row[0]): to_item(row) for row in rows}
+        if not found.keys() >= set(ids):
+            raise MemoryNotFound("no such memory")
+        return [found[memory_id] for memory_id in ids]
 
     # --- changing ------------------------------------------------------------------------------------------------
 
@@ -138,33 +218,70 @@ class ScopedMemory:
         infer: bool | None = None,
         metadata: dict[str, Any] | None = None,
         expires: date | str | None = None,
-    ) -> list[Item]:
+    ) -> Added:
         """Remember. `infer` (facts extracted by the LLM) defaults to whether an LLM is configured.
 
-        Raises BadQuery, EmbedderUnavailable, WritesPaused, ErasureRunning. Without `infer` all messages or none.
+        What the person never wants to be learned again is left out; the answer's `stopped` says how many wordings that
+        were. Without `infer` all other messages or none. Raises BadQuery, EmbedderUnavailable, WritesPaused,
+        ErasureRunning; with `infer`, which shows the LLM what is remembered already, UseRestricted.
         """
         checked, extra, expires = check_messages(messages), check_metadata(metadata), check_expires(expires)
-        infer = arguments.infer_given(infer)
-        current_store().admit(self.scope)
+        infer, store = arguments.infer_given(infer), current_store()
+        store.admit(self.scope)
+        if infer:
+            self._readable()
+        screen = stops.Screen(store, self.scope)
+        forbidden = screen.stops({message["content"] for message in checked})
+        kept = [message for message in checked if message["content"] not in forbidden]
         with confirming():
-            added = current_store().add(self.scope, checked, infer, extra, expires)
+            ids = store.add(self.scope, kept, infer, extra, expires, screen) if kept else []
+            added = self._learned(ids, screen if infer else None)
+        added.stopped = screen.stopped
+        if added.stopped:
+            stops.tell(self.subject, added.stopped)
+        return added
+
+    def _learned(self, ids: list[str], screen: Screen | None) -> Added:
+        """These new memories. Facts that were extracted out of the portal's sight are looked at now, and forgotten."""
         with changed():
-            return self.get_many(added) if added else []
+            items = self._items(ids) if ids else []
+            forbidden = screen.stops({item.text for item in items}) if screen and items else set()
+            late = [item.id for item in items if item.text in forbidden]
+            if late:
+                current_store().delete(self.scope, late)
+        return Added(item for item in items if item.id not in late)
 
     def update(self, memory_id: str, text: str, expected: str | None = None) -> Item:
         """Correct a memory; it is embedded again. `expected` is the `version` that the person was shown.
 
-        Raises BadQuery for an empty or too long text, MemoryChanged when the memory is not what was shown any more.
+        Raises BadQuery for an empty or too long text, MemoryChanged when the memory is not what was shown any more. To
+        an assistant also UseRestricted, WritesPaused, and WordingStopped for what is never to be learned again.
         """
-        text, expected, before = check_text(text), arguments.version_given(expected), self.get(memory_id)
+        text, expected = check_text(text), arguments.version_given(expected)
+        row = self._row_to_change(memory_id)
+        before = to_item(row)
         if expected is not None and before.version != expected:
             raise MemoryChanged("the memory was changed meanwhile; nothing was written")
         if text == before.text:
             return before
+        self._refuse_stopped(text)
         with confirming():
             current_store().correct(self.scope, before.id, text, before.version)
         with changed():
-            return self.get(before.id)
+            return to_item(self._row(before.id))
+
+    def _row_to_change(self, memory_id: str) -> Row:
+        """What stands there now, when it may be changed. Asked before anything is embedded."""
+        store, row = self._readable(), self._row(memory_id)
+        controls.require_open(store, self.scope.down_to(row[1]), correcting=True)
+        return row
+
+    def _refuse_stopped(self, text: str) -> None:
+        """The person may write again what assistants may not."""
+        if self.scope.by_person or not stops.Screen(current_store(), self.scope).stops({text}):
+            return
+        stops.tell(self.subject, 1)
+        raise WordingStopped("the subject has said that this wording is never to be learned again; nothing was written")
 
     def purge_version(self, memory_id: str, seq: int) -> None:
         """Remove one earlier wording from a memory's history, wherever it stands there.
@@ -172,39 +289,65 @@ class ScopedMemory:
         `seq` 0 is the wording before the first change that was noted: a memory that was stored before its history was
         kept has no entry of its own for it.
         """
-        current, seq = self.get(memory_id), arguments.number_given(seq, "The number of a wording")
-        versions = {version.seq: version for version in self.history(current.id)}
+        current, seq = to_item(self._row(memory_id)), arguments.number_given(seq, "The number of a wording")
+        versions = {version.seq: version for version in current_store().history(self.scope, current.id)}
         first = min(versions, default=0)
         if (seq or first) not in versions or (seq == 0 and versions[first].old is None):
             raise MemoryNotFound("no such version")
         if not current_store().purge_version(self.scope, current.id, seq or first, current.text, before=seq == 0):
             raise BadQuery("this is the current wording: correct or delete the memory instead")
 
-    def delete(self, memory_id: str) -> Removed:
-        """Delete one memory in every place."""
-        return self.delete_many([memory_id])
+    def delete(self, memory_id: str, *, never_again: bool = False) -> Removed:
+        """Delete one memory in every place. `never_again`: the person forbids to learn its wording once more."""
+        return self.delete_many([memory_id], never_again=never_again)
 
-    def delete_many(self, memory_ids: list[str]) -> Removed:
+    def delete_many(self, memory_ids: list[str], *, never_again: bool = False) -> Removed:
         """Delete these memories in every place, all or nothing."""
-        with confirming():
-            return current_store().delete(self.scope, arguments.ids_given(memory_ids))
+        ids = arguments.ids_given(memory_ids)
+        with self._stopping(lambda: self._items(ids), never_again) as stopped, confirming():
+            return replace(current_store().delete(self.scope, ids), stopped=len(stopped))
 
-    def delete_matching(self, filters: Filters, expected: int) -> Removed:
+    def delete_matching(self, filters: Filters, expected: int, *, never_again: bool = False) -> Removed:
         """Delete all that match in every place; CountMoved when they are not exactly `expected` any more."""
         if filters is None:
             raise BadQuery("Say which memories: Filters() means all of them.")
-        expected = arguments.number_given(expected, "The number of memories")
-        with confirming():
-            return current_store().delete_matching(self.scope, arguments.filters_given(filters), expected)
+        expected, chosen = arguments.number_given(expected, "The number of memories"), arguments.filters_given(filters)
+        with self._stopping(lambda: self.walk(filters=chosen), never_again) as stopped, confirming():
+            return replace(current_store().delete_matching(self.scope, chosen, expected), stopped=len(stopped))
 
-    def erase(self) -> Removed:
-        """Delete everything of this scope in every place."""
-        with confirming():
-            return current_store().erase(self.scope)
+    @contextmanager
+    def _stopping(self, items: Callable[[], Iterable[Item]], wanted: bool) -> Iterator[list[bytes]]:
+        """Around a deletion: the wordings are stopped before it, so that there is no moment between the two, and are
+        allowed again when nothing was deleted. Raises ScopeViolation: no assistant decides what may be learned.
+        """
+        if not wanted:
+            yield []
+            return
+        self._persons_own()
+        stopped = stops.stop(current_store(), self.scope, [item.text for item in items()])
+        try:
+            yield stopped
+        except NotConfirmed:  # it may have happened
+            raise
+        except MemoryRoomError:
+            stops.allow(current_store(), self.scope, stopped)
+            raise
 
-    def residue(self) -> list[Residue]:
-        """Count every place again, each on a connection of its own."""
-        return current_store().residue(self.scope)
+    def allow_again(self) -> int:
+        """Let everything that was stopped be learned again; how many wordings that were. For the person only."""
+        self._persons_own()
+        return stops.allow(current_store(), self.scope)
+
+    def erase(self, *, keep: Collection[str] = ()) -> Removed:
+        """Delete everything of this scope in every place but those of KEEPABLE that are in `keep`."""
+        if not set(keep) <= KEEPABLE:
+            raise BadQuery("Only stopped wordings can be kept.")
+        with confirming():
+            return current_store().erase(self.scope, frozenset(keep))
+
+    def residue(self, *, keep: Collection[str] = ()) -> list[Residue]:
+        """Count every place but those in `keep` again, each on a connection of its own."""
+        return [found for found in current_store().residue(self.scope) if found.place not in keep]
 
 
 @contextmanager

@@ -108,11 +108,51 @@ class Entity:
     memory_ids: list[str]
 
 
+class Added(list[Item]):
+    """The new memories, as a list. `stopped`: how many wordings were not learned because the person forbids it."""
+
+    stopped = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One entry of the use log: a memory was handed to an assistant (None: to one that did not say its name)."""
+
+    memory_id: str
+    agent: str | None
+    run: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """How often one assistant was handed memories: `times` in all, `memories` different ones, first and last when."""
+
+    agent: str | None
+    times: int
+    memories: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """How many wordings are never to be learned again, and when the first and the last of them were stopped."""
+
+    count: int
+    since: datetime | None
+    latest: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What one deletion took away, counted from the rows that the store returned. Keys are place keys."""
+    """What one deletion took away, counted from the rows that the store returned. Keys are place keys.
+
+    `stopped`: how many wordings are never to be learned again from now on, and were not before.
+    """
 
     counts: dict[str, int]
+    stopped: int = 0
 
     @property
     def memories(self) -> int:

@@ -104,7 +104,7 @@ def use(grant: AccessGrant, action: Action, **about: Any) -> ScopedMemory:
     note(current, action, **about)
     subject = SubjectId(current.subject)
     note_staff_access(subject)
-    return ScopedMemory(subject)
+    return ScopedMemory.for_person(subject)
 
 
 def note(grant: AccessGrant, action: Action, **about: Any) -> None:

@@ -204,7 +204,14 @@ def test_erase(pair: Pair, report: Report) -> None:
     for _ in range(ERASURES):
         _fill_sides(pair)
         removed = ours.take(pair.portal.erase)
-        assert removed.counts == {"memories": OWN, "entities": 100, "history": OWN, "messages": 10}
+        assert removed.counts == {
+            "memories": OWN,
+            "entities": 100,
+            "history": OWN,
+            "messages": 10,
+            "uses": 0,
+            "never": 0,
+        }
         theirs.take(lambda: pair.plain.delete_all(user_id=PERSON))
         assert {place.count for place in pair.portal.residue()} == {0}
         assert pair.everything() == []

@@ -47,10 +47,10 @@ def _empty(superuser: Superuser) -> None:
 
 @pytest.fixture
 def person() -> Person:
-    """Makes somebody new: `person("carol", agent="planner")`."""
+    """Makes somebody new, on the person's own side: `person("carol", agent="planner")`."""
 
     def make(name: str = "carol", agent: str | None = None, run: str | None = None) -> ScopedMemory:
-        return ScopedMemory(SubjectId(f"{name}-{uuid.uuid4().hex[:8]}"), agent=agent, run=run)
+        return ScopedMemory.for_person(SubjectId(f"{name}-{uuid.uuid4().hex[:8]}"), agent=agent, run=run)
 
     return make
 

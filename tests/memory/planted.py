@@ -18,7 +18,10 @@ from memoryportal.memory.embedding import OfflineEmbedder
 from memoryportal.memory.stores import current_store
 
 Superuser = psycopg.Connection[Any]
-TABLES = ("memories", "memories_entities", "memories_history", "memories_messages", "memories_gate")
+TABLES = (
+    *("memories", "memories_entities", "memories_history", "memories_messages"),
+    *("memories_gate", "memories_uses", "memories_never"),
+)
 EMBEDDER = OfflineEmbedder()
 SOMEWHERE = [1.0] + [0.0] * (OFFLINE_DIMENSIONS - 1)  # a vector for rows whose meaning is not the point
 
@@ -123,6 +126,10 @@ def fill_places(superuser: Superuser, *owners: ScopedMemory) -> list[str]:
         )
         superuser.execute(
             "INSERT INTO memories_gate (subject, agent, state) VALUES (%s, 'x', 'paused')", (owner.subject,)
+        )
+        superuser.execute("INSERT INTO memories_uses (subject, memory_id) VALUES (%s, %s)", (owner.subject, memory_id))
+        superuser.execute(
+            "INSERT INTO memories_never (subject, digest, salt, key_name) VALUES (%s, 'd', 's', 'k')", (owner.subject,)
         )
     return ids
 

@@ -54,7 +54,8 @@ def _fill(superuser: Superuser, owner: ScopedMemory, agent: str | None = None) -
     return memory_id, plant_entity(superuser, owner.subject, "Miriam", [memory_id])
 
 
-INSERTS = {f"insert {table}" for table in ("memories", "memories_entities", "memories_messages")}
+REFUSED = {f"insert {table}" for table in ("memories", "memories_entities", "memories_messages")}
+REFUSED |= {f"update {table}" for table in ("memories", "memories_messages")}
 
 
 @pytest.mark.parametrize("agent", [None, "cook"])
@@ -62,7 +63,7 @@ def test_what_a_pause_refuses(superuser: Superuser, alice: ScopedMemory, bob: Sc
     ids = {owner: _fill(superuser, owner, agent) for owner in (alice, bob)}
     with shut(alice, "paused"):
         refused = _refused(_writes(superuser, alice.subject, *ids[alice], agent))
-        assert refused == dict.fromkeys(INSERTS, "MP001")
+        assert refused == dict.fromkeys(REFUSED, "MP001")
         assert _refused(_writes(superuser, bob.subject, *ids[bob], agent)) == {}
     assert _refused(_writes(superuser, alice.subject, *ids[alice], agent)) == {}
 
@@ -109,7 +110,7 @@ def test_the_person_corrects_purges_and_deletes_during_a_pause(superuser: Superu
         alice.purge_version(item.id, alice.history(item.id)[0].seq)
         with pytest.raises(WritesPaused):
             alice.add("I drink mate")
-        assert alice.delete(item.id).counts == {"memories": 1, "entities": 0, "history": 2, "messages": 0}
+        assert alice.delete(item.id).counts == {"memories": 1, "entities": 0, "history": 2, "messages": 0, "uses": 0}
         assert alice.erase().memories == 0
 
 

@@ -45,8 +45,12 @@ def test_everything_lands_under_the_right_subject(
         ("Miriam is my sister", "cook", "r1"),
         ("I live in Hamburg", "cook", "r1"),
     }
-    assert cook.held() == alice.held() == {"memories": 2, "entities": 2, "history": 2, "messages": 1}
-    assert bob.held() == {"memories": 0, "entities": 0, "history": 0, "messages": 0}
+    assert (
+        cook.held()
+        == alice.held()
+        == {"memories": 2, "entities": 2, "history": 2, "messages": 1, "uses": 0, "never": 0}
+    )
+    assert bob.held() == {"memories": 0, "entities": 0, "history": 0, "messages": 0, "uses": 0, "never": 0}
     links = {entity.text: entity.memory_ids for entity in alice.entities()}
     assert links == {word: [item.id for item in items if word in item.text] for word in ("Miriam", "Hamburg")}
     assert [(m.text, m.agent, m.run, m.role) for m in alice.messages()] == [
@@ -130,7 +134,7 @@ def test_two_people_at_once(alice: ScopedMemory, bob: ScopedMemory, model_server
     assert failures == []
     for owner, other in ((alice, bob), (bob, alice)):
         # mem0 drops a fact whose wording is among this person's own already.
-        assert owner.held() == {"memories": 1, "entities": 1, "history": 1, "messages": 3}
+        assert owner.held() == {"memories": 1, "entities": 1, "history": 1, "messages": 3, "uses": 0, "never": 0}
         assert [message.text for message in owner.messages()] == [f"said by {owner.subject} {n}" for n in range(3)]
         mine = [prompt for prompt in model_server.prompts if f"said by {owner.subject}" in prompt]
         assert len(mine) == 3
@@ -155,7 +159,7 @@ def test_a_gate_that_shuts_while_the_model_thinks_keeps_everything_out(
     with pytest.raises(error):
         alice.add("my sister is called Miriam")
     assert holds(superuser, "Miriam") == []
-    assert alice.held() == {"memories": 0, "entities": 0, "history": 0, "messages": 0}
+    assert alice.held() == {"memories": 0, "entities": 0, "history": 0, "messages": 0, "uses": 0, "never": 0}
 
 
 def test_a_model_that_refuses_is_named_and_its_words_are_not_kept(

@@ -231,6 +231,6 @@ def test_somebody_without_memories_gets_an_empty_page(alice: ScopedMemory) -> No
     assert alice.page() == Page([], None, 0)
     assert alice.count() == 0
     assert alice.summary().total == 0
-    assert alice.held() == {"memories": 0, "entities": 0, "history": 0, "messages": 0}
+    assert alice.held() == {"memories": 0, "entities": 0, "history": 0, "messages": 0, "uses": 0, "never": 0}
     with pytest.raises(MemoryNotFound):
         alice.get("123e4567-e89b-12d3-a456-426614174000")

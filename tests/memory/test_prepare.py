@@ -59,7 +59,14 @@ def test_the_store_of_a_plain_mem0_is_taken_over(database: Database) -> None:
     assert all(item.text.endswith("of person7") for item in page.items)
     assert len(_person(7).search("tea", by="word").hits) == 0
     assert len(_person(7).search(CANARY, by="word", limit=500).hits) == 50
-    assert _person(7).erase().counts == {"memories": 50, "entities": 50, "history": 0, "messages": 0}
+    assert _person(7).erase().counts == {
+        "memories": 50,
+        "entities": 50,
+        "history": 0,
+        "messages": 0,
+        "uses": 100,  # the page and the search above
+        "never": 0,
+    }
     assert _person(8).held()["memories"] == 50
     assert prepare_store() == []
 
@@ -177,8 +184,15 @@ def test_the_longest_name_works(database: Database, settings: Any) -> None:
         }
         settings.MEM0_CONFIG = json.dumps({"vector_store": store, "embedder": {"provider": "wordllama"}})
         prepare_store()
-        memory = ScopedMemory(SubjectId("alice"))
+        memory = ScopedMemory.for_person(SubjectId("alice"))
         item = memory.add("I drink tea")[0]
         assert memory.search("tea", by="word").hits[0].item.id == item.id
-        assert memory.erase().counts == {"memories": 1, "entities": 0, "history": 1, "messages": 0}
+        assert memory.erase().counts == {
+            "memories": 1,
+            "entities": 0,
+            "history": 1,
+            "messages": 0,
+            "uses": 0,
+            "never": 0,
+        }
         assert prepare_store() == []

@@ -79,7 +79,7 @@ def test_a_correction_that_waits_for_a_deletion_leaves_no_history(superuser: Sup
     removed, refused = _queued(
         superuser, item.id, lambda: alice.delete(item.id), lambda: alice.update(item.id, "I drink coffee")
     )
-    assert removed.counts == {"memories": 1, "entities": 0, "history": 1, "messages": 0}
+    assert removed.counts == {"memories": 1, "entities": 0, "history": 1, "messages": 0, "uses": 0}
     assert isinstance(refused, MemoryNotFound)
     assert not any(stored(superuser, alice.subject).values())
 
@@ -91,7 +91,7 @@ def test_a_deletion_that_waits_for_a_correction_takes_its_history_too(
     updated, removed = _queued(
         superuser, item.id, lambda: alice.update(item.id, "I drink coffee"), lambda: alice.delete(item.id)
     )
-    assert removed.counts == {"memories": 1, "entities": 0, "history": 2, "messages": 0}
+    assert removed.counts == {"memories": 1, "entities": 0, "history": 2, "messages": 0, "uses": 0}
     assert isinstance(updated, Item | MemoryNotFound)  # the deletion may end before the answer is read
     assert not any(stored(superuser, alice.subject).values())
 

@@ -7,6 +7,7 @@ import pytest
 
 from memoryportal.memory import Filters, MemoryNotFound, Residue, ScopedMemory, StoreUnavailable, pool
 from memoryportal.memory.configuration import configuration
+from memoryportal.memory.places import store_places
 
 from .planted import Superuser, holds, plant_entity, plant_history, plant_message, stored
 
@@ -40,11 +41,12 @@ def test_nothing_of_a_memory_is_left_anywhere(
         "delete_matching": lambda: alice.delete_matching(Filters(), 1),
         "erase": alice.erase,
     }
-    assert ways[how]().counts == {"memories": 1, "entities": 1, "history": 2, "messages": 1}
+    removed = {"memories": 1, "entities": 1, "history": 2, "messages": 1, "uses": 0}
+    assert ways[how]().counts == (removed | {"never": 0} if how == "erase" else removed)
     assert not any(stored(superuser, alice.subject).values())
     assert stored(superuser, bob.subject) == foreign
-    assert alice.residue() == [Residue(place, 0) for place in ("memories", "entities", "history", "messages")]
-    assert {residue.count for residue in bob.residue()} == {1, 2}
+    assert alice.residue() == [Residue(place, 0) for place in store_places()]
+    assert {residue.count for residue in bob.residue()} == {0, 1, 2}
     with pytest.raises(MemoryNotFound):
         alice.get(memory_id)
 
@@ -73,7 +75,7 @@ def test_odd_links_neither_stop_a_deletion_nor_survive_an_erasure(
     plant_entity(superuser, alice.subject, "odd", links)  # type: ignore[arg-type]
     assert alice.delete(item.id).counts["entities"] == 0
     assert [entity.text for entity in alice.entities()] == ["odd"]
-    assert alice.erase().counts == {"memories": 0, "entities": 1, "history": 0, "messages": 0}
+    assert alice.erase().counts == {"memories": 0, "entities": 1, "history": 0, "messages": 0, "uses": 0, "never": 0}
     assert holds(superuser, "odd") == []
 
 
@@ -104,9 +106,9 @@ def test_erasing_takes_what_no_memory_leads_to(superuser: Superuser, alice: Scop
         plant_message(superuser, owner.subject, "said", "cook", "r9")
         plant_entity(superuser, owner.subject, "Miriam", [GONE])
     assert [version.new for version in alice.past()] == ["outlived its memory"]
-    assert alice.erase().counts == {"memories": 0, "entities": 1, "history": 1, "messages": 1}
+    assert alice.erase().counts == {"memories": 0, "entities": 1, "history": 1, "messages": 1, "uses": 0, "never": 0}
     assert not any(stored(superuser, alice.subject).values())
-    assert bob.held() == {"memories": 0, "entities": 1, "history": 1, "messages": 1}
+    assert bob.held() == {"memories": 0, "entities": 1, "history": 1, "messages": 1, "uses": 0, "never": 0}
 
 
 def test_erasing_one_assistant_leaves_the_others(superuser: Superuser, alice: ScopedMemory, bob: ScopedMemory) -> None:
@@ -117,13 +119,13 @@ def test_erasing_one_assistant_leaves_the_others(superuser: Superuser, alice: Sc
     memory_id = _fill(superuser, _whole(alice, "cook", "r1"))
     plant_message(superuser, alice.subject, "nothing came of it", "cook", "r2")
     plant_entity(superuser, alice.subject, "linked to nothing", [], agent_id="cook")
-    assert cook.held() == {"memories": 1, "entities": 2, "history": 2, "messages": 2}
-    assert cook.erase().counts == {"memories": 1, "entities": 2, "history": 2, "messages": 2}
+    assert cook.held() == {"memories": 1, "entities": 2, "history": 2, "messages": 2, "uses": 0, "never": 0}
+    assert cook.erase().counts == {"memories": 1, "entities": 2, "history": 2, "messages": 2, "uses": 0, "never": 0}
     assert {subject: stored(superuser, subject) for subject in others} == others
-    assert cook.held() == dict.fromkeys(("memories", "entities", "history", "messages"), 0)
+    assert cook.held() == dict.fromkeys(store_places(), 0)
     assert {residue.count for residue in cook.residue()} == {0}
     assert cook.page().total == 0
-    assert planner.held() == {"memories": 1, "entities": 1, "history": 2, "messages": 1}
+    assert planner.held() == {"memories": 1, "entities": 1, "history": 2, "messages": 1, "uses": 0, "never": 0}
     assert memory_id not in {item.id for item in alice.page().items}
 
 
@@ -136,7 +138,7 @@ def test_erasing_one_conversation_leaves_the_others(superuser: Superuser, alice:
         "('planner', 'r1')",
         "(None, None)",
     ]
-    assert alice.held() == {"memories": 3, "entities": 3, "history": 6, "messages": 3}
+    assert alice.held() == {"memories": 3, "entities": 3, "history": 6, "messages": 3, "uses": 0, "never": 0}
 
 
 @pytest.mark.parametrize("broken", ["memories_entities", "memories_history", "memories_messages"])
@@ -178,15 +180,15 @@ def test_residue_reads_on_connections_of_its_own(superuser: Superuser, alice: Sc
     with contextlib.ExitStack() as held:
         for _ in range(10):  # every connection of the pool
             held.enter_context(pool.get_pool(configuration().dsn).connection())
-        assert [residue.count for residue in alice.residue()] == [1, 1, 2, 1]
+        assert [residue.count for residue in alice.residue()] == [1, 1, 2, 1, 0, 0]
     assert alice.erase().memories == 1
 
 
 def test_deleting_nothing_says_so(superuser: Superuser, alice: ScopedMemory, bob: ScopedMemory) -> None:
     _fill(superuser, bob)
     before = stored(superuser)
-    none = {"memories": 0, "entities": 0, "history": 0, "messages": 0}
+    none = {"memories": 0, "entities": 0, "history": 0, "messages": 0, "uses": 0}
     assert alice.delete_many([]).counts == none
     assert alice.delete_matching(Filters(), 0).counts == none
-    assert alice.erase().counts == none
+    assert alice.erase().counts == {**none, "never": 0}
     assert stored(superuser) == before

@@ -44,12 +44,12 @@ def test_the_question_names_nothing_that_there_is_not(alice_client, alice_memory
 
 def test_deleting_removes_it_everywhere_and_says_what_went(alice_client, alice_memory, bob_memory, item):
     bobs = everything(bob_memory), bob_memory.held()
-    assert alice_memory.held() == {"memories": 2, "entities": 2, "history": 4, "messages": 4}
+    assert alice_memory.held() == {"memories": 2, "entities": 2, "history": 4, "messages": 4, "uses": 0, "never": 0}
     response = alice_client.post(f"/memories/{item.id}/delete/", follow=True)
     assert response.redirect_chain == [("/memories/", 302)]
     said = "Deleted: 1 memory, 1 noted name, 3 entries in its history, 3 recent messages."
     assert said in reading.words(response)
-    assert alice_memory.held() == {"memories": 1, "entities": 1, "history": 1, "messages": 1}
+    assert alice_memory.held() == {"memories": 1, "entities": 1, "history": 1, "messages": 1, "uses": 0, "never": 0}
     assert [text for _, text in everything(alice_memory)] == ["Likes tea"]
     assert (everything(bob_memory), bob_memory.held()) == bobs
 

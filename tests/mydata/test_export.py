@@ -140,7 +140,7 @@ def test_nothing_of_anybody_else_is_in_it(proven, alice_memory, bob_memory, form
     bob_memory.update(item.id, "I always want an aisle seat.")
     add_names(bob_memory, [Name("Oslo", "PLACE", [item.id])])
     add_messages(bob_memory, [("user", "The night train, please.")], datetime.now(UTC))
-    assert bob_memory.held() == {"memories": 1, "entities": 1, "history": 2, "messages": 1}
+    assert bob_memory.held() == {"memories": 1, "entities": 1, "history": 2, "messages": 1, "uses": 0, "never": 0}
     text = take(proven, form)
     assert "vegetarian" in text
     assert (
@@ -188,7 +188,7 @@ def test_json_holds_everything(alice, proven, alice_memory):
     assert file["complete"] is True
     assert (file["format"], file["version"]) == ("memoryportal-export", 1)
     assert (file["account"], file["subject"]) == ("alice@example.com", alice.subject)
-    assert file["counts"] == {"memories": 2, "entities": 1, "history": 3, "messages": 1}
+    assert file["counts"] == {"memories": 2, "entities": 1, "history": 3, "messages": 1, "uses": 0, "never": 0}
     assert file["written"] == {"memories": 2, "entities": 1, "messages": 1, "history_of_gone_memories": 0}
     first, second = file["memories"]
     history = first.pop("history")

@@ -47,7 +47,7 @@ def test_every_place_is_counted(alice_client, alice_memory):
     add_messages(ScopedMemory(alice_memory.subject, agent="bot"), [("user", "Hello")] * 4, SAID_AT)
     response = alice_client.get(HELD)
     assert response.status_code == 200
-    assert counts(response) == {"memories": 2, "entities": 1, "history": 3, "messages": 4}
+    assert counts(response) == {"memories": 2, "entities": 1, "history": 3, "messages": 4, "uses": 0, "never": 0}
     assert "10 entries are held about you, in 4 places." in reading.words(response)
 
 
@@ -121,7 +121,7 @@ def test_nothing_of_anybody_else(alice_client, alice_memory, bob_memory):
     add_names(bob_memory, [Name("Oslo", "PLACE", [item.id])])
     add_messages(bob_memory, [("user", "The night train, please.")], SAID_AT)
     response = alice_client.get(HELD)
-    assert counts(response) == {"memories": 0, "entities": 0, "history": 0, "messages": 0}
+    assert counts(response) == {"memories": 0, "entities": 0, "history": 0, "messages": 0, "uses": 0, "never": 0}
     assert re.search("window|aisle|Oslo|night train|bob@", reading.body(response)) is None
 
 

@@ -70,7 +70,7 @@ def person(store: Store) -> Iterator[Person]:
     ) -> ScopedMemory:
         subject = SubjectId(name if exactly else f"{name}-{tag}")
         made.add(subject)
-        return ScopedMemory(subject, agent=agent, run=run)
+        return ScopedMemory.for_person(subject, agent=agent, run=run)
 
     yield make
     for subject in made:

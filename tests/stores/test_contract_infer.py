@@ -60,21 +60,21 @@ def test_facts_are_kept_with_their_names_and_the_turn(
     before = snapshot(bob)
     items = alice.add(TURN)
     assert [item.text for item in items] == ["Miriam is my sister.", "I live in Hamburg."]
-    assert alice.held() == {"memories": 2, "entities": 2, "history": 2, "messages": 1}
+    assert alice.held() == {"memories": 2, "entities": 2, "history": 2, "messages": 1, "uses": 0, "never": 0}
     assert [(entity.text, entity.memory_ids) for entity in alice.entities()] == [
         ("Hamburg", [items[1].id]),
         ("Miriam", [items[0].id]),
     ]
     assert found(alice, "my sister") == {"Miriam is my sister."}
-    assert alice.delete(items[0].id).counts == {"memories": 1, "entities": 1, "history": 1, "messages": 1}
-    assert alice.held() == {"memories": 1, "entities": 1, "history": 1, "messages": 0}
+    assert alice.delete(items[0].id).counts == {"memories": 1, "entities": 1, "history": 1, "messages": 1, "uses": 0}
+    assert alice.held() == {"memories": 1, "entities": 1, "history": 1, "messages": 0, "uses": 0, "never": 0}
     assert snapshot(bob) == before
 
 
 def test_a_fact_that_is_known_already_is_not_noted_twice(alice: ScopedMemory, model: ModelServer) -> None:
     alice.add(TURN)
     assert alice.add(TURN) == []
-    assert alice.held() == {"memories": 2, "entities": 2, "history": 2, "messages": 2}
+    assert alice.held() == {"memories": 2, "entities": 2, "history": 2, "messages": 2, "uses": 0, "never": 0}
 
 
 def test_names_of_two_memories_are_one_name(alice: ScopedMemory, model: ModelServer) -> None:

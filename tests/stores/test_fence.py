@@ -3,6 +3,8 @@
 import threading
 import uuid
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 
@@ -33,11 +35,11 @@ def ends(thread: threading.Thread) -> None:
 def test_shutting_the_gate_waits_for_a_write_that_was_admitted(scope: Scope) -> None:
     store = current_store()
     with store.open(scope) as cursor:
-        fence.enter(cursor, store.tables, scope, adding=True)
+        fence.enter(cursor, store.tables, scope, "add")
         eraser = waits(lambda: controls.shut(store, scope.subject, "erasing"))
     ends(eraser)
     with store.open(scope) as cursor, pytest.raises(ErasureRunning):
-        fence.enter(cursor, store.tables, scope, adding=False)
+        fence.enter(cursor, store.tables, scope, "remove")
     controls.reopen(store, scope.subject, "erasing")
 
 
@@ -56,14 +58,13 @@ def test_writers_of_one_person_take_turns_and_others_do_not_wait(scope: Scope) -
 
 
 @pytest.mark.parametrize(("agent", "refused"), [("", True), ("planner", True), ("coach", False)])
-def test_pause_refuses_what_is_new_of_this_assistant(scope: Scope, agent: str, refused: bool) -> None:
+def test_pause_refuses_what_this_assistant_adds_or_changes(scope: Scope, agent: str, refused: bool) -> None:
     store = current_store()
     controls.shut(store, scope.subject, "paused", agent=agent)
     with store.open(scope) as cursor:
-        fence.enter(cursor, store.tables, scope, adding=False)
-        if refused:
-            with pytest.raises(WritesPaused):
-                fence.enter(cursor, store.tables, scope, adding=True)
-        else:
-            fence.enter(cursor, store.tables, scope, adding=True)
+        fence.enter(cursor, store.tables, scope, "remove")
+        fence.enter(cursor, store.tables, replace(scope, by_person=True), "change")
+        for write in ("add", "change"):
+            with pytest.raises(WritesPaused) if refused else nullcontext():
+                fence.enter(cursor, store.tables, scope, write)
     controls.reopen(store, scope.subject, "paused", agent=agent)

@@ -75,7 +75,7 @@ def test_folder_that_vanishes_is_never_an_empty_list(qdrant_folder: Path) -> Non
     shutil.move(qdrant_folder, f"{qdrant_folder}-away")
     assert refused_by_all(alice) == {"the embedded Qdrant folder has been removed or replaced while it was in use"}
     unread = {place.place: place.count for place in alice.residue()}
-    assert unread == {"memories": None, "entities": None, "history": 1, "messages": 0}
+    assert unread == {"memories": None, "entities": None, "history": 1, "messages": 0, "uses": 0, "never": 0}
     shutil.move(f"{qdrant_folder}-away", qdrant_folder)
     close_all()
     assert texts(alice.page().items) == ["I like tea."]
@@ -167,8 +167,8 @@ def test_deletion_that_fails_changes_nothing_and_can_be_asked_for_again(qdrant_s
         alice.erase()
     qdrant_server.failing = lambda operation, body: None
     assert alice.held() == before
-    assert alice.delete(items[0].id).counts == {"memories": 1, "entities": 0, "history": 1, "messages": 0}
-    assert alice.erase().counts == {"memories": 1, "entities": 0, "history": 1, "messages": 0}
+    assert alice.delete(items[0].id).counts == {"memories": 1, "entities": 0, "history": 1, "messages": 0, "uses": 0}
+    assert alice.erase().counts == {"memories": 1, "entities": 0, "history": 1, "messages": 0, "uses": 0, "never": 0}
     assert {place.count for place in alice.residue()} == {0}
 
 
@@ -180,8 +180,8 @@ def test_erasure_that_cannot_be_verified_is_no_success_and_finishes_later(qdrant
     with pytest.raises(StoreUnavailable):
         alice.erase()
     qdrant_server.failing = lambda operation, body: None
-    assert alice.held() == {"memories": 0, "entities": 0, "history": 2, "messages": 0}
-    assert alice.erase().counts == {"memories": 0, "entities": 0, "history": 2, "messages": 0}
+    assert alice.held() == {"memories": 0, "entities": 0, "history": 2, "messages": 0, "uses": 0, "never": 0}
+    assert alice.erase().counts == {"memories": 0, "entities": 0, "history": 2, "messages": 0, "uses": 0, "never": 0}
     assert {place.count for place in alice.residue()} == {0}
 
 

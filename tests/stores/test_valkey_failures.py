@@ -223,7 +223,11 @@ def test_facts_land_under_the_right_subject_and_go_with_their_names(
         ("Miriam is my sister", "cook", "r1"),
         ("I live in Hamburg", "cook", "r1"),
     }
-    assert cook.held() == alice.held() == {"memories": 2, "entities": 2, "history": 2, "messages": 1}
+    assert (
+        cook.held()
+        == alice.held()
+        == {"memories": 2, "entities": 2, "history": 2, "messages": 1, "uses": 0, "never": 0}
+    )
     model.facts = facts("Miriam called")
     called = cook.add("Miriam called me", infer=True)[0]
     assert [(entity.text, len(entity.memory_ids)) for entity in alice.entities()] == [("Hamburg", 1), ("Miriam", 2)]

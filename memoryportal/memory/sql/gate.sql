@@ -1,5 +1,9 @@
 -- The gate's trigger. TG_ARGV[0]: 'payload' (mem0's tables) or 'subject' (history, messages);
--- TG_ARGV[1]: whether a pause refuses inserts here ('yes' for memories, entities, messages; 'no' for history).
+-- TG_ARGV[1]: whether a pause refuses writes here ('yes' for memories, entities, messages; 'no' for history).
+-- A pause lets an update pass in three cases only. The portal's own store has said in this transaction, for this one
+-- correction, that the person makes it (`memoryportal.person`): whoever can send SQL under one of the logins could say
+-- so too. The operator moves rows to another id (`memoryportal.rename`). Or it takes links away from a noted name and
+-- changes nothing else: that is part of a deletion, and deletions always pass.
 -- It takes the shared lock first and reads the gate second: the eraser commits the gate row and then waits for the
 -- exclusive lock, so a writer either saw the row or has ended before anything is deleted.
 CREATE OR REPLACE FUNCTION {gate_check}() RETURNS trigger
@@ -8,6 +12,7 @@ DECLARE
     who text;
     was text;
     by_agent text;
+    was_agent text;
     by_run text;
     found_state text;
 BEGIN
@@ -21,11 +26,14 @@ BEGIN
         END IF;
         by_agent := NEW.payload->>'agent_id';
         by_run := NEW.payload->>'run_id';
-        IF TG_OP = 'UPDATE' THEN was := OLD.payload->>'user_id'; END IF;
+        IF TG_OP = 'UPDATE' THEN was := OLD.payload->>'user_id'; was_agent := OLD.payload->>'agent_id'; END IF;
     ELSE
         who := NEW.subject;
         IF TG_OP = 'UPDATE' THEN was := OLD.subject; END IF;
-        IF TG_TABLE_NAME LIKE '%_messages' THEN by_agent := to_jsonb(NEW)->>'agent'; END IF;
+        IF TG_TABLE_NAME LIKE '%_messages' THEN
+            by_agent := to_jsonb(NEW)->>'agent';
+            IF TG_OP = 'UPDATE' THEN was_agent := to_jsonb(OLD)->>'agent'; END IF;
+        END IF;
     END IF;
     IF TG_OP = 'UPDATE' AND was IS DISTINCT FROM who
        AND current_setting('memoryportal.rename', true) IS DISTINCT FROM 'yes' THEN
@@ -48,12 +56,23 @@ BEGIN
     IF found_state IS NOT NULL THEN
         RAISE EXCEPTION 'the memories of this subject are being erased' USING ERRCODE = 'MP002';
     END IF;
-    IF TG_OP = 'INSERT' AND TG_ARGV[1] = 'yes' THEN
-        PERFORM 1 FROM {gate} WHERE subject = who AND state = 'paused' AND agent IN ('', COALESCE(by_agent, ''));
-        IF FOUND THEN
-            RAISE EXCEPTION 'remembering is paused for this subject' USING ERRCODE = 'MP001';
+    IF TG_ARGV[1] <> 'yes' OR (TG_OP = 'UPDATE' AND 'yes' IN (
+        current_setting('memoryportal.person', true), current_setting('memoryportal.rename', true)
+    )) THEN
+        RETURN NEW;
+    END IF;
+    PERFORM 1 FROM {gate} WHERE subject = who AND state = 'paused'
+        AND agent IN ('', COALESCE(by_agent, ''), COALESCE(was_agent, ''));
+    IF NOT FOUND THEN
+        RETURN NEW;
+    END IF;
+    IF TG_OP = 'UPDATE' AND TG_ARGV[0] = 'payload' THEN
+        IF NEW.payload->'linked_memory_ids' <@ (OLD.payload->'linked_memory_ids')
+           AND NEW.payload - 'linked_memory_ids' = OLD.payload - 'linked_memory_ids'
+           AND to_jsonb(NEW) - 'payload' = to_jsonb(OLD) - 'payload' THEN
+            RETURN NEW;
         END IF;
     END IF;
-    RETURN NEW;
+    RAISE EXCEPTION 'remembering is paused for this subject' USING ERRCODE = 'MP001';
 END
 $body$;

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..names import Tables
+from ..never_again import Screen
 from ..pool import Cursor
 from ..rows import Row
 from ..scope import Filters, Order, Scope, SubjectId
@@ -65,9 +66,15 @@ class Store(Protocol):
         """Let go of connections and files of the store's own; the next call opens them again."""
 
     def add(
-        self, scope: Scope, messages: list[dict[str, str]], infer: bool, metadata: dict[str, Any] | None, expires: Any
+        self,
+        scope: Scope,
+        messages: list[dict[str, str]],
+        infer: bool,
+        metadata: dict[str, Any] | None,
+        expires: Any,
+        screen: Screen | None = None,
     ) -> list[str]:
-        """Remember; the ids of the new memories."""
+        """Remember; the ids of the new memories. `screen` says which extracted facts may not be learned."""
 
     def correct(self, scope: Scope, memory_id: str, text: str, version: str) -> None:
         """Change the wording and embed it again; MemoryChanged unless the stored version is `version`."""
@@ -106,14 +113,20 @@ class Store(Protocol):
     def delete_matching(self, scope: Scope, filters: Filters, expected: int) -> Removed:
         """Delete all that match in every place; CountMoved when there are not exactly `expected`."""
 
-    def erase(self, scope: Scope) -> Removed:
-        """Delete everything of the scope in every place."""
+    def erase(self, scope: Scope, keep: frozenset[str] = frozenset()) -> Removed:
+        """Delete everything of the scope in every place but those in `keep`, which are side tables."""
 
     def residue(self, scope: Scope) -> list[Residue]:
         """Count every place again on a fresh connection."""
 
     def held(self, scope: Scope) -> dict[str, int]:
         """Count every place."""
+
+    def known_ids(self, scope: Scope) -> list[str]:
+        """Ids of every memory of the scope and, for a whole subject, of those that only the history knows."""
+
+    def history_of(self, scope: Scope, ids: list[str]) -> int:
+        """How many rows the history has of these memories, read on a fresh connection."""
 
     def history(self, scope: Scope, memory_id: str) -> list[Version]:
         """The history of one memory, oldest first."""

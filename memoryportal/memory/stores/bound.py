@@ -3,11 +3,13 @@
 import threading
 from typing import Any
 
+from .. import uses
 from ..embedding import embedder
 from ..errors import InferenceFailed, MemoryRoomError, NotConfirmed, StoreUnavailable
 from ..history import SubjectHistory
+from ..never_again import Screen
 from ..rows import Row, recheck
-from ..scope import AnyScope, Filters
+from ..scope import AnyScope, Filters, Scope
 from .side import SideTables
 
 _loading = threading.Lock()
@@ -37,10 +39,22 @@ class BoundStore(SideTables):
             from ..pipeline import pipeline
         return pipeline().bind(self, scope, filters, floor)
 
-    def infer(self, scope: AnyScope, bound: Any, messages: list[dict[str, str]], values: dict[str, Any]) -> Any:
+    def infer(
+        self,
+        scope: AnyScope,
+        bound: Any,
+        messages: list[dict[str, str]],
+        values: dict[str, Any],
+        screen: Screen | None = None,
+    ) -> Any:
         """mem0's add with a language model, its failures named. Raises InferenceFailed, or why the gate is shut."""
+        if isinstance(scope, Scope) and screen is not None:
+            bound = bound.watched(screen, lambda ids: uses.note(self, scope, ids))
         try:
-            return bound.add(messages, infer=True, **values)
+            result = bound.add(messages, infer=True, **values)
+            if screen is not None and screen.failure is not None:  # mem0 went on without it
+                raise screen.failure
+            return result
         except StoreUnavailable as error:
             if not bound.unit.wrote:
                 raise

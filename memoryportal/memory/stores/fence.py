@@ -6,15 +6,16 @@ through the portal either saw the shut gate or has ended before anything is eras
 without the portal are not held back: `Abilities.fenced` is False, and says so.
 """
 
-from psycopg import sql
+from typing import Literal
 
-from ..controls import LOCK_SPACE
-from ..errors import ErasureRunning, WritesPaused
+from ..controls import LOCK_SPACE, behind_gate, refuse_write
+from ..errors import WritesPaused
 from ..names import Tables
 from ..pool import Cursor
 from ..scope import AnyScope, KnowledgeScope, Scope
 
 WRITERS = LOCK_SPACE + 1
+Write = Literal["add", "change", "remove"]
 
 
 def alone(cursor: Cursor, scope: Scope) -> None:
@@ -25,17 +26,17 @@ def alone(cursor: Cursor, scope: Scope) -> None:
     cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (WRITERS, str(scope.subject)))
 
 
-def enter(cursor: Cursor, tables: Tables, scope: AnyScope, *, adding: bool) -> None:
-    """Admit a write, until the transaction ends. Raises ErasureRunning, and for something new WritesPaused."""
+def enter(cursor: Cursor, tables: Tables, scope: AnyScope, write: Write) -> None:
+    """Admit a write, until the transaction ends. Raises ErasureRunning, and WritesPaused for what a pause refuses.
+
+    A pause lets everybody remove, and the person change.
+    """
     if isinstance(scope, KnowledgeScope):
         return  # nobody's: there is nobody who could have shut the gate
-    subject = str(scope.subject)
-    cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, hashtext(%s) & 1023)", (LOCK_SPACE, subject))
-    statement = sql.SQL("SELECT state FROM {} WHERE subject = %s AND (state = 'erasing' OR agent IN ('', %s))")
-    rows = cursor.execute(statement.format(tables.gate), (subject, scope.agent or "")).fetchall()
-    states = {row[0] for row in rows}
-    if "erasing" in states:
-        raise ErasureRunning("the memories of this subject are being erased")
-    if adding and "paused" in states:
-        raise WritesPaused("remembering is paused for this subject")
+    shut = behind_gate(cursor, tables, scope.subject)
+    try:
+        refuse_write(shut, scope, correcting=write == "change")
+    except WritesPaused:
+        if write != "remove":
+            raise
     alone(cursor, scope)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..errors import MemoryChanged, MemoryNotFound
+from ..never_again import Screen
 from ..rows import version_of
 from ..scope import AnyScope, Filters, Scope
 from .bound import BoundStore
@@ -28,11 +29,12 @@ class PipelineMixin(RemovalMixin, BoundStore):
         infer: bool,
         metadata: dict[str, Any] | None,
         expires: Any,
+        screen: Screen | None = None,
     ) -> list[str]:
         bound = self.pipeline(scope)
         values = {"metadata": metadata, "expiration_date": expires, **scope.mem0_ids()}
         if infer:  # an LLM is asked in between: no transaction is held open meanwhile
-            result = self.infer(scope, bound, messages, values)
+            result = self.infer(scope, bound, messages, values, screen)
         else:
             bound.prepared([message["content"] for message in messages if message["role"] != "system"], "add")
             with bound.unit.shared():
@@ -46,6 +48,8 @@ class PipelineMixin(RemovalMixin, BoundStore):
         # mem0 looks for the names of the old text where the row was written, which may be narrower than `scope`.
         bound = self.pipeline(scope.down_to(rows[0][1])).prepared([text], "update")
         with bound.unit.shared() as cursor:
+            if scope.by_person:  # a pause of theirs does not bind them (sql/gate.sql)
+                cursor.execute("SELECT set_config('memoryportal.person', 'yes', true)")
             locked = bound.vector_store.get(memory_id)
             if locked is None:
                 raise MemoryNotFound("no such memory")

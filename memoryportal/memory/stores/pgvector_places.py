@@ -1,5 +1,6 @@
 """The other places where a pgvector collection holds a person's text: entities here, the rest in side.py."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from psycopg import sql
@@ -31,6 +32,12 @@ class PlacesMixin(SideTables):
             "entities": (count.format(self.tables.entities, owned.sql), owned.params),
             **side,
         }
+
+    def _present_ids(self, scope: Scope) -> Iterator[str]:
+        where = conditions.of_scope(scope)
+        statement = sql.SQL("SELECT id::text FROM {} WHERE {}").format(self.tables.memories, where.sql)
+        with self.open(scope) as cursor:
+            return iter([row[0] for row in cursor.execute(statement, where.params).fetchall()])
 
     def held(self, scope: Scope) -> dict[str, int]:
         counts = self._counts(scope)

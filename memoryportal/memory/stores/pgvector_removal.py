@@ -33,7 +33,7 @@ class RemovalMixin(SideTables):
                 raise CountMoved(expected, len(gone))
             return self._delete_traces(cursor, scope, gone)
 
-    def erase(self, scope: Scope) -> Removed:
+    def erase(self, scope: Scope, keep: frozenset[str] = frozenset()) -> Removed:
         with self.open(scope) as cursor:
             gone = self._delete_memories(cursor, conditions.of_scope(scope))
             if scope.is_narrowed:
@@ -42,15 +42,14 @@ class RemovalMixin(SideTables):
                 {
                     "memories": len(gone),
                     "entities": self._delete_entities(cursor, scope),
-                    **self.erase_side(cursor, scope),
+                    **self.erase_side(cursor, scope, keep),
                 }
             )
 
     def _erase_narrowed(self, cursor: Cursor, scope: Scope, gone: Gone) -> Removed:
-        """History that outlived its memory stays: it does not say whose assistant's it was."""
-        counts = self._delete_traces(cursor, scope, gone).counts
-        entities, messages = self._delete_entities(cursor, scope), self.delete_buffer(cursor, scope)
-        return Removed({**counts, "entities": counts["entities"] + entities, "messages": counts["messages"] + messages})
+        unlinked = self.unlink_entities(cursor, str(scope.subject), [row[0] for row in gone])
+        side = self.delete_narrowed(cursor, scope, gone)
+        return Removed({"memories": len(gone), "entities": unlinked + self._delete_entities(cursor, scope), **side})
 
     def _delete_memories(self, cursor: Cursor, where: conditions.Conditions) -> Gone:
         """(id, agent, run) of each row that was deleted."""

@@ -11,12 +11,12 @@ from .. import controls
 from ..errors import (
     BadQuery,
     CountMoved,
-    ErasureRunning,
     MemoryChanged,
     MemoryNotFound,
     MemoryRoomError,
     NotConfirmed,
 )
+from ..never_again import Screen
 from ..pool import fresh_transaction
 from ..rows import Row, version_of
 from ..scope import AnyScope, Filters, Scope
@@ -63,7 +63,13 @@ class ChangesMixin(SideTables):
     # --- adding and correcting -----------------------------------------------------------------------------------
 
     def add(
-        self, scope: Scope, messages: list[dict[str, str]], infer: bool, metadata: dict[str, Any] | None, expires: Any
+        self,
+        scope: Scope,
+        messages: list[dict[str, str]],
+        infer: bool,
+        metadata: dict[str, Any] | None,
+        expires: Any,
+        screen: Screen | None = None,
     ) -> list[str]:
         """What the Platform makes of the messages; without `infer` each one as it is, but for those of the system."""
         # Under the person alone: with an assistant beside, parts would be kept under the assistant only.
@@ -98,11 +104,10 @@ class ChangesMixin(SideTables):
 
     def correct(self, scope: Scope, memory_id: str, text: str, version: str) -> None:
         with self._writing(scope, alone=True):
-            if any(state == "erasing" for _, state in controls.gate_states(cast("Store", self), scope.subject)):
-                raise ErasureRunning("the memories of this subject are being erased")
             row = self.get(scope, memory_id)
             if row is None or not scope.owns(row[1]):
                 raise MemoryNotFound("no such memory")
+            controls.require_open(cast("Store", self), scope.down_to(row[1]), correcting=True)
             if version_of(row[1]) != version:
                 raise MemoryChanged("the memory was changed meanwhile; nothing was written")
             self.client.update(memory_id, text)
@@ -123,14 +128,21 @@ class ChangesMixin(SideTables):
         with self._writing(scope, alone=True):
             if len(self.get_many(scope, sorted(wanted))) != len(wanted):
                 raise MemoryNotFound("no such memory")
-            return self._removed(scope, wanted)
+            return self._removed_with_traces(scope, wanted)
 
     def delete_matching(self, scope: Scope, filters: Filters, expected: int) -> Removed:
         with self._writing(scope, alone=True):
             wanted = {row[0] for row in matching(self.own(scope), filters)}
             if len(wanted) != expected:
                 raise CountMoved(expected, len(wanted))
-            return self._removed(scope, wanted)
+            return self._removed_with_traces(scope, wanted)
+
+    def _removed_with_traces(self, scope: Scope, wanted: set[str]) -> Removed:
+        """The memories first: what tells of them goes when they are gone."""
+        removed = self._removed(scope, wanted)
+        with self.open(scope) as cursor:
+            side = self.delete_side(cursor, scope, [(memory_id, None, None) for memory_id in wanted])
+        return Removed({**removed.counts, "uses": side["uses"]})
 
     def _removed(self, scope: AnyScope, wanted: set[str]) -> Removed:
         """Delete these, all of which are the scope's own, and say so only when they are seen to be gone."""
@@ -150,7 +162,7 @@ class ChangesMixin(SideTables):
                 break
         return left
 
-    def erase(self, scope: Scope) -> Removed:
+    def erase(self, scope: Scope, keep: frozenset[str] = frozenset()) -> Removed:
         """All of the scope. A deletion by assistant or conversation would be everybody's: these go by their ids."""
 
         def ids() -> set[str]:
@@ -167,10 +179,11 @@ class ChangesMixin(SideTables):
             self.client.delete(sorted(rest))
             if left := self._left(ids):
                 raise NotConfirmed(f"the Platform was asked to delete everything, and still shows {len(left)} memories")
-        side = {"history": 0, "messages": 0}
-        if whole:
-            with self.open(scope) as cursor:
-                side = self.erase_side(cursor, scope)
+        with self.open(scope) as cursor:
+            if whole:
+                side = self.erase_side(cursor, scope, keep)
+            else:
+                side = self.delete_narrowed(cursor, scope, [(memory_id, None, None) for memory_id in found])
         return Removed({"memories": len(found), "entities": 0, **side})
 
     def _memories_again(self, scope: Scope) -> Residue:

@@ -34,7 +34,13 @@ class PlatformKnowledge(Nobodys, PlatformStore):
         return [(row, score) for row, score in scored if score >= floor][:limit]
 
     def add(
-        self, scope: Any, messages: list[dict[str, str]], infer: bool, metadata: dict[str, Any] | None, expires: Any
+        self,
+        scope: Any,
+        messages: list[dict[str, str]],
+        infer: bool,
+        metadata: dict[str, Any] | None,
+        expires: Any,
+        screen: Any = None,
     ) -> list[str]:
         day = expires.isoformat() if expires else None
         values = {"agent_id": scope.agent, "run_id": scope.run, "infer": infer, "expiration_date": day}

@@ -38,7 +38,7 @@ class BoundCollection(Tied, Qdrant):
         """All rows in one request: all of them, or none."""
         points, self._points = self._points, []
         if points:
-            fence.enter(cursor, self.store.tables, self.scope, adding=True)
+            fence.enter(cursor, self.store.tables, self.scope, "add")
             current = [(i, vector, now) for i, vector, row in points if (now := self._current(row)) is not None]
             if current:
                 self.store.insert_rows(self.collection_name, current)
@@ -72,7 +72,7 @@ class BoundCollection(Tied, Qdrant):
             raise ScopeViolation("a row was about to change its owner")
 
         def rewrite(cursor: Cursor) -> None:
-            fence.enter(cursor, self.store.tables, self.scope, adding=False)
+            fence.enter(cursor, self.store.tables, self.scope, "change")
             current = None if payload is None else self._current(payload)
             if payload is not None and current is None:
                 self.store.delete_rows(self.collection_name, self.scope, [vector_id])
@@ -86,7 +86,7 @@ class BoundCollection(Tied, Qdrant):
             return
 
         def remove(cursor: Cursor) -> None:
-            fence.enter(cursor, self.store.tables, self.scope, adding=False)
+            fence.enter(cursor, self.store.tables, self.scope, "remove")
             self.store.delete_rows(self.collection_name, self.scope, [vector_id])
 
         self._write(remove)

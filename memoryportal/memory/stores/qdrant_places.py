@@ -8,7 +8,7 @@ from ..types import Entity, Residue
 from . import qdrant_filters
 from .pgvector_places import to_entity
 from .qdrant_rows import RowsMixin
-from .side import Counting
+from .side import SIDE_PLACES, Counting
 
 IN_QDRANT = {"memories": "", "entities": "entities"}
 
@@ -29,7 +29,7 @@ class PlacesMixin(RowsMixin):
         try:
             counts = self._side_counts(scope)
         except MemoryRoomError as error:
-            return in_qdrant + [Residue(place, None, str(error)) for place in ("history", "messages")]
+            return in_qdrant + [Residue(place, None, str(error)) for place in SIDE_PLACES]
         return in_qdrant + [self.read_again(scope, place, counting) for place, counting in counts.items()]
 
     def _count_again(self, scope: Scope, place: str, suffix: str) -> Residue:

@@ -38,16 +38,15 @@ class RemovalMixin(RowsMixin):
                 raise CountMoved(expected, len(rows))
             return self._remove(cursor, scope, rows)
 
-    def erase(self, scope: Scope) -> Removed:
+    def erase(self, scope: Scope, keep: frozenset[str] = frozenset()) -> Removed:
         with self.open(scope) as cursor:
             fence.alone(cursor, scope)
             gone = _gone(self.scroll(self.tables.name(), scope, keys=qdrant_filters.KEYS))
-            if scope.is_narrowed:  # history that outlived its memory stays: it does not say whose assistant's it was
-                side = self.delete_side(cursor, scope, gone)
-                side["messages"] += self.delete_buffer(cursor, scope)
+            if scope.is_narrowed:
+                side = self.delete_narrowed(cursor, scope, gone)
                 unlinked = self.unlink_entities(scope, [row[0] for row in gone])
             else:
-                side, unlinked = self.erase_side(cursor, scope), 0
+                side, unlinked = self.erase_side(cursor, scope, keep), 0
             entities = unlinked + self._empty(self.tables.name("entities"), scope)
             return Removed({"memories": self._empty(self.tables.name(), scope), "entities": entities, **side})
 

@@ -1,16 +1,18 @@
-"""History, message buffer and gate: tables in PostgreSQL beside a collection, whichever store holds the vectors."""
+"""History, message buffer, gate, use log, stopped wordings: tables in PostgreSQL beside a collection of any store."""
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
 from psycopg import sql
 
 from .. import controls
+from ..arguments import MAX_LIMIT
 from ..errors import MemoryRoomError
 from ..names import Tables
 from ..pool import Cursor, fresh_transaction, transaction
-from ..rows import Row, parse_time, recheck_subject
-from ..scope import AnyScope, Scope, SubjectId
+from ..rows import Row, parse_time, recheck_subject, time_key
+from ..scope import AnyScope, Filters, Order, Scope, SubjectId
 from ..types import Message, Residue, Version
 from .conditions import Conditions
 
@@ -19,6 +21,7 @@ VERSION_COLUMNS = (
     "seq, memory_id::text, event, old_memory, new_memory, created_at, updated_at, actor_id, role, purged, subject"
 )
 MESSAGE_COLUMNS = "seq, agent, run, role, name, content, created_at, subject"
+SIDE_PLACES = ("history", "messages", "uses", "never")
 Counting = tuple[sql.Composed, list[Any]]
 Gone = list[tuple[str, str | None, str | None]]
 """(memory id, agent, run) of memories that were deleted."""
@@ -52,6 +55,38 @@ class SideTables:
     def get_many(self, scope: AnyScope, ids: list[str]) -> list[Row]:
         raise TypeError("a store reads its own rows")
 
+    def page(
+        self, scope: Scope, filters: Filters, after: tuple[str, str] | None, limit: int, order: Order
+    ) -> tuple[list[Row], bool, int]:
+        raise TypeError("a store reads its own rows")
+
+    def known_ids(self, scope: Scope) -> list[str]:
+        """Ids of every memory of the scope and, for a whole subject, of those that only the history knows."""
+        return sorted({*self._present_ids(scope), *self._history_ids(scope)})
+
+    def _present_ids(self, scope: Scope) -> Iterator[str]:
+        after: tuple[str, str] | None = None
+        more = True
+        while more:
+            rows, more, _ = self.page(scope, Filters(), after, MAX_LIMIT, "oldest")
+            yield from (str(row[0]) for row in rows)
+            after = (time_key(rows[-1][1] or {}), str(rows[-1][0])) if rows else None
+
+    def _history_ids(self, scope: Scope) -> list[str]:
+        if scope.is_narrowed:  # a row of the history does not say which assistant's memory it was of
+            return []
+        statement = sql.SQL("SELECT DISTINCT memory_id::text FROM {} WHERE subject = %s")
+        with self.open(scope) as cursor:
+            rows = cursor.execute(statement.format(self.tables.history), (str(scope.subject),)).fetchall()
+        return [row[0] for row in rows]
+
+    def history_of(self, scope: Scope, ids: list[str]) -> int:
+        """How many rows the history has of these memories, read on a fresh connection."""
+        statement = sql.SQL("SELECT count(*) FROM {} WHERE subject = %s AND memory_id = ANY(%s::uuid[])")
+        with fresh_transaction(self.dsn, str(scope.subject)) as cursor:
+            row = cursor.execute(statement.format(self.tables.history), (str(scope.subject), ids)).fetchone()
+        return int(row[0]) if row else 0
+
     def prepare(self) -> list[str]:
         """Nothing outside PostgreSQL."""
         return []
@@ -61,12 +96,14 @@ class SideTables:
 
     def side_counts(self, scope: Scope) -> dict[str, Counting]:
         """A counting statement for each side place."""
-        history = Conditions().add("subject = %s", str(scope.subject))
-        buffered = _buffered(scope)
+        whole, narrowed = Conditions().add("subject = %s", str(scope.subject)), _of_conversations(scope)
+        # A stopped wording is stopped for every assistant, so none of them is a narrowed scope's.
+        never = Conditions().add("false") if scope.is_narrowed else whole
+        wheres = {"history": whole, "messages": narrowed, "uses": narrowed, "never": never}
         count = sql.SQL("SELECT count(*) FROM {} WHERE {}")
         return {
-            "history": (count.format(self.tables.history, history.sql), history.params),
-            "messages": (count.format(self.tables.messages, buffered.sql), buffered.params),
+            place: (count.format(self.tables.identifier(place), where.sql), where.params)
+            for place, where in wheres.items()
         }
 
     def read_again(self, scope: Scope, place: str, counting: Counting) -> Residue:
@@ -79,16 +116,17 @@ class SideTables:
         return Residue(place, int(row[0]) if row else None)
 
     def delete_side(self, cursor: Cursor, scope: Scope, gone: Gone) -> dict[str, int]:
-        """History of these memories, and the buffered messages of the conversations that they came from.
+        """History and uses of these memories, and the buffered messages of the conversations that they came from.
 
         A message cannot be traced to one memory, and mem0 sends the buffer to the LLM again with the next turn, where
         the deleted text would be learned anew. So the whole buffer of that conversation goes.
         """
-        subject = str(scope.subject)
-        history = cursor.execute(
-            sql.SQL("DELETE FROM {} WHERE subject = %s AND memory_id = ANY(%s::uuid[])").format(self.tables.history),
-            (subject, [row[0] for row in gone]),
-        ).rowcount
+        subject, ids = str(scope.subject), [row[0] for row in gone]
+        of_these = sql.SQL("DELETE FROM {} WHERE subject = %s AND memory_id = ANY(%s::uuid[])")
+        history, uses = (
+            cursor.execute(of_these.format(self.tables.identifier(place)), (subject, ids)).rowcount
+            for place in ("history", "uses")
+        )
         places = sorted({(row[1] or "", row[2] or "") for row in gone})
         messages = cursor.execute(
             sql.SQL(
@@ -97,22 +135,28 @@ class SideTables:
             ).format(self.tables.messages),
             (subject, [place[0] for place in places], [place[1] for place in places]),
         ).rowcount
-        return {"history": history, "messages": messages}
+        return {"history": history, "messages": messages, "uses": uses}
 
-    def delete_buffer(self, cursor: Cursor, scope: Scope) -> int:
-        """The messages of a scope's conversations, also of those from which nothing was remembered."""
-        where = _buffered(scope)
-        statement = sql.SQL("DELETE FROM {} WHERE {}").format(self.tables.messages, where.sql)
-        return cursor.execute(statement, where.params).rowcount
+    def delete_narrowed(self, cursor: Cursor, scope: Scope, gone: Gone) -> dict[str, int]:
+        """The same for all of a narrowed scope: also messages from which nothing was remembered, and its own uses.
 
-    def erase_side(self, cursor: Cursor, scope: Scope) -> dict[str, int]:
-        """Everything of the subject in the side tables."""
-        return {
+        History that outlived its memory stays: it does not say whose assistant's it was.
+        """
+        side, where = self.delete_side(cursor, scope, gone), _of_conversations(scope)
+        for place in ("messages", "uses"):
+            statement = sql.SQL("DELETE FROM {} WHERE {}").format(self.tables.identifier(place), where.sql)
+            side[place] += cursor.execute(statement, where.params).rowcount
+        return {**side, "never": 0}
+
+    def erase_side(self, cursor: Cursor, scope: Scope, keep: frozenset[str] = frozenset()) -> dict[str, int]:
+        """Everything of the subject in the side tables, but for the places in `keep`."""
+        return dict.fromkeys(SIDE_PLACES, 0) | {
             place: cursor.execute(
                 sql.SQL("DELETE FROM {} WHERE subject = %s").format(self.tables.identifier(place)),
                 (str(scope.subject),),
             ).rowcount
-            for place in ("history", "messages")
+            for place in SIDE_PLACES
+            if place not in keep
         }
 
     def history(self, scope: Scope, memory_id: str) -> list[Version]:
@@ -160,7 +204,7 @@ class SideTables:
         return True
 
     def messages(self, scope: Scope, limit: int) -> list[Message]:
-        where = _buffered(scope)
+        where = _of_conversations(scope)
         statement = sql.SQL(f"SELECT {MESSAGE_COLUMNS} FROM {{}} WHERE {{}} ORDER BY seq LIMIT %s").format(
             self.tables.messages, where.sql
         )
@@ -169,8 +213,8 @@ class SideTables:
         return [to_message(row) for row in recheck_subject(scope, rows)]
 
 
-def _buffered(scope: Scope) -> Conditions:
-    """Messages of a scope's conversations."""
+def _of_conversations(scope: Scope) -> Conditions:
+    """Rows that name a conversation (messages, uses), of the scope's."""
     found = Conditions().add("subject = %s", str(scope.subject))
     if scope.agent is not None:
         found.add("agent = %s", scope.agent)

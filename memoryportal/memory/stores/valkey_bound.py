@@ -46,7 +46,7 @@ class BoundIndex(Tied, ValkeyDB):
         """All rows in one transaction of Valkey's: all of them, or none."""
         rows, self._rows = self._rows, []
         if rows:
-            fence.enter(cursor, self.tables, self.scope, adding=True)
+            fence.enter(cursor, self.tables, self.scope, "add")
             self.collection.insert(rows)
 
     def search(
@@ -78,7 +78,7 @@ class BoundIndex(Tied, ValkeyDB):
         fields = to_hash(vector_id, payload, None if vector is None else self._fitting(vector))
 
         def rewrite(cursor: Cursor) -> None:
-            fence.enter(cursor, self.tables, self.scope, adding=False)
+            fence.enter(cursor, self.tables, self.scope, "change")
             self.collection.rewrite((vector_id, before.payload), fields)
 
         self._write(rewrite)
@@ -88,7 +88,7 @@ class BoundIndex(Tied, ValkeyDB):
             return
 
         def remove(cursor: Cursor) -> None:
-            fence.enter(cursor, self.tables, self.scope, adding=False)
+            fence.enter(cursor, self.tables, self.scope, "remove")
             self.collection.unlink(self.scope, [self.collection.key(vector_id).encode()])
 
         self._write(remove)

@@ -4,6 +4,7 @@ import contextlib
 from typing import Any
 
 from ..errors import MemoryChanged, MemoryNotFound, MemoryRoomError
+from ..never_again import Screen
 from ..rows import version_of
 from ..scope import AnyScope, Filters, Scope
 from . import fence
@@ -26,11 +27,12 @@ class PipelineMixin(RemovalMixin):
         infer: bool,
         metadata: dict[str, Any] | None,
         expires: Any,
+        screen: Screen | None = None,
     ) -> list[str]:
         bound = self.pipeline(scope)
         values = {"metadata": metadata, "expiration_date": expires, **scope.mem0_ids()}
         if infer:  # an LLM is asked in between: no transaction is held open meanwhile
-            result = self.infer(scope, bound, messages, values)
+            result = self.infer(scope, bound, messages, values, screen)
             return self._kept(scope, [entry["id"] for entry in result["results"]])
         bound.prepared([message["content"] for message in messages if message["role"] != "system"], "add")
         with bound.unit.shared():
@@ -55,7 +57,7 @@ class PipelineMixin(RemovalMixin):
         bound = self.pipeline(scope.down_to(rows[0][1])).prepared([text], "update")
         try:
             with bound.unit.shared() as cursor:
-                fence.enter(cursor, self.tables, scope, adding=False)
+                fence.enter(cursor, self.tables, scope, "change")
                 stored = bound.vector_store.get(memory_id)
                 if stored is None:
                     raise MemoryNotFound("no such memory")

@@ -7,7 +7,7 @@ from ..rows import recheck
 from ..scope import Scope
 from ..types import Entity, Residue
 from .pgvector_places import to_entity
-from .side import Counting
+from .side import SIDE_PLACES, Counting
 from .valkey_base import ValkeyBase
 from .valkey_collection import LIGHT, Collection
 from .valkey_index import require
@@ -30,7 +30,7 @@ class PlacesMixin(ValkeyBase):
         try:
             counts = self._beside(scope)
         except MemoryRoomError as error:
-            return there + [Residue(place, None, str(error)) for place in ("history", "messages")]
+            return there + [Residue(place, None, str(error)) for place in SIDE_PLACES]
         return there + [self.read_again(scope, place, counting) for place, counting in counts.items()]
 
     def _read_there(self, scope: Scope, place: str) -> Residue:

@@ -42,16 +42,15 @@ class RemovalMixin(ValkeyBase):
                 raise CountMoved(expected, len(rows))
             return self._remove(cursor, scope, rows)
 
-    def erase(self, scope: Scope) -> Removed:
+    def erase(self, scope: Scope, keep: frozenset[str] = frozenset()) -> Removed:
         with self.open(scope) as cursor:
             fence.alone(cursor, scope)
-            if scope.is_narrowed:  # history that outlived its memory stays: it does not say whose assistant's it was
+            if scope.is_narrowed:
                 gone = _gone(recheck(scope, self.memories.read(self._all_keys(scope, self.memories), LIGHT)))
-                side = self.delete_side(cursor, scope, gone)
-                side["messages"] += self.delete_buffer(cursor, scope)
+                side = self.delete_narrowed(cursor, scope, gone)
                 unlinked = self.unlink_names(scope, {row[0] for row in gone})
             else:
-                side, unlinked = self.erase_side(cursor, scope), 0
+                side, unlinked = self.erase_side(cursor, scope, keep), 0
             entities = unlinked + self._empty(scope, self.noted)
             return Removed({"memories": self._empty(scope, self.memories), "entities": entities, **side})
 
