@@ -6,9 +6,10 @@ class AgentConfig(AppConfig):
     label = "agent"
 
     def ready(self) -> None:
-        from memoryportal.memory.places import exempt
+        from memoryportal.memory.places import exempt, register
 
         from . import administration, places
 
+        register(places.PLACE)
         exempt(**places.EXEMPT)
         administration.register()

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest
 from ninja.security import HttpBearer
 
-from memoryportal.memory import Scope, ScopedMemory, SubjectId
+from memoryportal.memory import ScopedMemory, SubjectId
 
 from . import keys, limits, tokens
 from .models import ServiceKey
@@ -26,15 +26,13 @@ class Visit:
 
     key: uuid.UUID
     prefix: str
-    scope: Scope
-
-    @property
-    def subject(self) -> SubjectId:
-        return self.scope.subject
+    subject: SubjectId
+    agent: str
+    run: str | None
 
     @property
     def memory(self) -> ScopedMemory:
-        return ScopedMemory(self.scope.subject, agent=self.scope.agent, run=self.scope.run)
+        return ScopedMemory(self.subject, agent=self.agent, run=self.run)
 
     def __repr__(self) -> str:
         return "<Visit>"  # a subject id is personal data: keep it out of logs and tracebacks
@@ -63,13 +61,13 @@ class SubjectToken(_Bearer):
         if not token or token.startswith(_KEY):
             raise Problem("token-required")
         claims = tokens.read(token)
-        standing = limits.visit(claims.key, claims.scope.subject)
+        standing = limits.visit(claims.key, claims.subject)
         if standing is None:
             raise Problem("token-revoked")
         if self.right not in claims.rights or self.right not in standing.rights:
             raise Problem("right-missing")
-        refuse_agent(standing.agents, claims.scope.agent)
-        return Visit(claims.key, standing.prefix, claims.scope)
+        refuse_agent(standing.agents, claims.agent)
+        return Visit(claims.key, standing.prefix, claims.subject, claims.agent, claims.run)
 
 
 class HostKey(_Bearer):
@@ -89,7 +87,7 @@ class HostKey(_Bearer):
         return key
 
 
-def refuse_agent(allowed: list[str], agent: str | None) -> None:
+def refuse_agent(allowed: list[str], agent: str) -> None:
     """Raise Problem unless the key allows this assistant; an empty list allows any."""
     if allowed and agent not in allowed:
         raise Problem("agent-refused")

@@ -4,7 +4,7 @@ from django.http import HttpRequest
 from ninja import Router
 from ninja.responses import Status
 
-from memoryportal.memory import InvalidSubject, Scope, SubjectId
+from memoryportal.memory import InvalidSubject, SubjectId
 
 from . import erasures, limits, tokens
 from .door import HostKey, refuse_agent
@@ -28,17 +28,16 @@ class KeyRequest(HttpRequest):
 def token(request: KeyRequest, body: Ask) -> Status[Token]:
     """A token for one person and one assistant. The person needs no account here. `delete` must be asked for."""
     key, subject = request.auth, read_subject(body.subject)
+    rights: list[Right] = body.rights or [right for right in DEFAULT_RIGHTS if right in key.rights]
     try:
-        scope = Scope(subject, body.agent, body.run)
+        claims = tokens.Claims(key.pk, subject, body.agent, body.run, frozenset(rights))
     except InvalidSubject:
         raise Problem("invalid-agent") from None
-    refuse_agent(key.agents, body.agent)
-    rights: list[Right] = body.rights or [right for right in DEFAULT_RIGHTS if right in key.rights]
-    if not rights or not set(rights) <= set(key.rights):
+    refuse_agent(key.agents, claims.agent)
+    if not rights or not claims.rights <= set(key.rights):
         raise Problem("right-missing")
     limits.admit(key, subject)
-    text = tokens.issue(tokens.Claims(key.pk, scope, frozenset(rights)))
-    return Status(201, Token(token=text, expires_in=tokens.SECONDS, rights=sorted(set(rights))))
+    return Status(201, Token(token=tokens.issue(claims), expires_in=tokens.SECONDS, rights=sorted(set(rights))))
 
 
 @router.post("/erasures", url_name="erasures", response=answers(202, Filed), operation_id="file_erasure")
@@ -48,7 +47,7 @@ def file_erasure(request: KeyRequest, body: Erase, idempotency_key: OnceKey = No
     limits.admit(key, subject)
 
     def act() -> Outcome:
-        return Outcome([erasures.file(subject, key).reference])
+        return Outcome([erasures.ask(subject, key).reference])
 
     outcome = once(request, Writer(key.pk, subject, "erasures"), act)
     reference, state = erasures.standing(outcome.ids[0])

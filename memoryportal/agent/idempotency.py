@@ -24,7 +24,7 @@ from .models import Call
 from .problems import Problem
 
 if TYPE_CHECKING:
-    from memoryportal.memory import Scope, SubjectId
+    from memoryportal.memory import SubjectId
 
 logger = logging.getLogger(__name__)
 HEADER = "Idempotency-Key"
@@ -53,7 +53,8 @@ class Writer:
     key: uuid.UUID
     subject: "SubjectId"
     route: str
-    scope: "Scope | None" = None
+    agent: str = ""
+    run: str | None = None
 
     def __repr__(self) -> str:
         return "<Writer>"
@@ -83,7 +84,7 @@ def _begin(request: HttpRequest, writer: Writer, name: str) -> Call | Outcome:
     same = {"key_id": writer.key, "subject": str(writer.subject), "route": writer.route, "call": _digest(name)}
     body = _digest(_whole(request, writer))
     for _ in range(2):
-        found, made = Call.objects.get_or_create(**same, defaults={"body": body})
+        found, made = Call.objects.get_or_create(**same, defaults={"body": body, "agent": writer.agent})
         if made:
             return found
         if found.created_at > timezone.now() - KEPT:
@@ -100,8 +101,7 @@ def _begin(request: HttpRequest, writer: Writer, name: str) -> Call | Outcome:
 
 def _whole(request: HttpRequest, writer: Writer) -> str:
     """Everything that makes a request what it is. The same words for another assistant are another request."""
-    agent, run = (writer.scope.agent, writer.scope.run) if writer.scope else (None, None)
-    return f"{agent!r} {run!r} {request.method} {request.path} {request.body.hex()}"
+    return f"{writer.agent!r} {writer.run!r} {request.method} {request.path} {request.body.hex()}"
 
 
 def _digest(text: str) -> str:

@@ -117,7 +117,7 @@ def _id(text: str) -> str:
 
 
 def _writer(visit: Visit, route: str) -> Writer:
-    return Writer(visit.key, visit.subject, route, visit.scope)
+    return Writer(visit.key, visit.subject, route, visit.agent, visit.run)
 
 
 def _still_there(visit: Visit, ids: list[str]) -> list[Item]:

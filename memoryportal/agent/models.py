@@ -95,6 +95,7 @@ class Call(models.Model):
 
     key = models.ForeignKey(ServiceKey, on_delete=models.CASCADE)
     subject = models.CharField(max_length=128)
+    agent = models.CharField(max_length=128, blank=True)
     route = models.CharField(max_length=20)
     call = models.CharField(max_length=64)
     body = models.CharField(max_length=64)

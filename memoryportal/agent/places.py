@@ -1,16 +1,36 @@
 """The rows here that name a person: writes that came with an Idempotency-Key, for 24 hours."""
 
-from memoryportal.memory import Residue, SubjectId
-from memoryportal.memory.places import Place
+from django.db.models import QuerySet
+
+from memoryportal.memory.places import Place, Whose
 
 from .models import Call
 
-KEY = "calls"
+
+class Calls:
+    """Keeper of the rows of one person, or of one assistant for one person."""
+
+    def concerns(self, whose: Whose) -> bool:
+        return True
+
+    def count(self, whose: Whose) -> int:
+        return _of(whose).count()
+
+    def erase(self, whose: Whose) -> int:
+        return _of(whose).delete()[0]
+
+
+def _of(whose: Whose) -> "QuerySet[Call]":
+    found = Call.objects.filter(subject__in=[str(subject) for subject in whose.subjects])
+    return found if whose.agent is None else found.filter(agent=whose.agent)
+
+
 PLACE = Place(
-    KEY,
+    "calls",
     "Requests of assistants",
     "That an assistant wrote something in the last 24 hours, without its text, so that nothing is written twice",
-    frozenset({"agent_call.subject"}),
+    frozenset({"agent_call.subject", "agent_call.agent"}),
+    Calls(),
 )
 _KEY = "what a host's back end shows: names a program, not a person"
 EXEMPT = {
@@ -26,18 +46,3 @@ EXEMPT = {
     "agent_call.key_id": _KEY,
     **dict.fromkeys((f"agent_call.{column}" for column in ("route", "call", "body", "ids", "counts")), "with its row"),
 }
-
-
-def count(subject: SubjectId) -> int:
-    """How many rows name this person."""
-    return Call.objects.filter(subject=str(subject)).count()
-
-
-def erase(subject: SubjectId) -> int:
-    """Delete them; how many there were."""
-    return Call.objects.filter(subject=str(subject)).delete()[0]
-
-
-def residue(subject: SubjectId) -> Residue:
-    """What is left, read again."""
-    return Residue(KEY, count(subject))

@@ -16,7 +16,8 @@ import jwt
 from django.conf import settings
 
 from memoryportal.base.keys import KeyRing, KeyTrouble, key_id
-from memoryportal.memory import InvalidSubject, Scope, SubjectId
+from memoryportal.memory import InvalidSubject, SubjectId
+from memoryportal.memory.scope import check_id
 
 from .models import RIGHTS
 from .problems import Problem
@@ -31,11 +32,18 @@ _REQUIRED = ["iss", "aud", "exp", "iat", "jti", "sub", "agent", "rights", "key"]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Claims:
-    """What a token says. `key` is the id of the service key that it was made with."""
+    """What a token says. `key` is the id of the service key that it was made with. Raises InvalidSubject."""
 
     key: uuid.UUID
-    scope: Scope
+    subject: SubjectId
+    agent: str
+    run: str | None
     rights: frozenset[str]
+
+    def __post_init__(self) -> None:
+        check_id(self.agent, "agent")
+        if self.run is not None:
+            check_id(self.run, "run")
 
     def __repr__(self) -> str:
         return "<Claims>"  # a subject id is personal data: keep it out of logs and tracebacks
@@ -45,7 +53,6 @@ def issue(claims: Claims) -> str:
     """A token that is good for SECONDS. Raises KeyTrouble."""
     ring, now = _ring(), int(time.time())
     private = ring.private[-1]
-    names = {"sub": str(claims.scope.subject), "agent": claims.scope.agent, "run": claims.scope.run}
     about = {
         "iss": ISSUER,
         "aud": AUDIENCE,
@@ -53,8 +60,10 @@ def issue(claims: Claims) -> str:
         "exp": now + SECONDS,
         "jti": uuid.uuid4().hex,
         "key": claims.key.hex,
+        "sub": str(claims.subject),
+        "agent": claims.agent,
         "rights": sorted(claims.rights),
-        **{name: value for name, value in names.items() if value is not None},
+        **({} if claims.run is None else {"run": claims.run}),
     }
     return jwt.encode(about, private, ALGORITHM, headers={"kid": key_id(private.public_key()), "typ": KIND})
 
@@ -83,10 +92,10 @@ def read(token: str) -> Claims:
 
 
 def _claims(found: dict[str, Any]) -> Claims:
-    if not isinstance(found["agent"], str) or not set(found["rights"]) <= set(RIGHTS):
+    rights = frozenset(found["rights"])
+    if not rights <= set(RIGHTS):
         raise ValueError("not what we sign")
-    scope = Scope(SubjectId(found["sub"]), found["agent"], found.get("run"))
-    return Claims(uuid.UUID(found["key"]), scope, frozenset(found["rights"]))
+    return Claims(uuid.UUID(found["key"]), SubjectId(found["sub"]), found["agent"], found.get("run"), rights)
 
 
 # --- the ring --------------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def event(action: str) -> Event:
 def test_an_administrator_sees_accounts_and_nothing_else(admin_client: Client, alice: User) -> None:
     assert "Accounts and roles" in admin_client.get("/admin/").content.decode()
     models = set(re.findall(r'href="/admin/(\w+/\w+)/"', admin_client.get("/admin/").content.decode()))
-    assert models == {"accounts/user"}
+    assert models == {"accounts/user", "agent/servicekey"}
     assert "alice@example.com" in admin_client.get("/admin/accounts/user/").content.decode()
     assert "alice@example.com" in admin_client.get("/admin/accounts/user/?q=alice").content.decode()
     assert "alice@example.com" not in admin_client.get("/admin/accounts/user/?q=bob").content.decode()
@@ -238,4 +238,4 @@ def test_every_page_of_the_administration_is_known_to_the_tests() -> None:
     found = get_resolver()
     admin_urls = next(entry for entry in found.url_patterns if str(entry.pattern) == "admin/")
     tops = {str(entry.pattern) for entry in admin_urls.url_patterns}
-    assert tops == {"", "jsi18n/", "accounts/user/", "^(?P<app_label>accounts)/$"}
+    assert tops == {"", "jsi18n/", "accounts/user/", "agent/servicekey/", "^(?P<app_label>agent|accounts)/$"}

@@ -15,6 +15,7 @@ DOORS = {
     "memoryportal/accounts/middleware.py": "the session: one's own",
     "memoryportal/erasure/engine.py": "an erasure that was asked for",
     "memoryportal/support/grants.py": "an open access of the staff",
+    "memoryportal/agent/door.py": "a subject token",
     "memoryportal/mydata/demo.py": "the demo's two people, for its command alone",
 }
 # Parts of the memory room that take no ScopedMemory, or act as an operator, and who else may use them.

@@ -3,7 +3,7 @@
 import pytest
 
 from memoryportal.memory import ScopedMemory
-from memoryportal.memory.places import EXEMPT, PLACES, covered_columns
+from memoryportal.memory.places import EXEMPT, PLACES, covered_columns, store_places
 
 from .planted import Superuser
 
@@ -89,9 +89,9 @@ def test_a_new_column_is_noticed(superuser: Superuser, change: str, found: str) 
 
 
 def test_every_place_is_counted_and_read_again(alice: ScopedMemory) -> None:
-    assert list(alice.held()) == list(PLACES)
-    assert list(alice.erase().counts) == list(PLACES)
-    assert [residue.place for residue in alice.residue()] == list(PLACES)
+    assert list(alice.held()) == store_places()
+    assert list(alice.erase().counts) == store_places()
+    assert [residue.place for residue in alice.residue()] == store_places()
 
 
 def test_places_and_exemptions_are_explained_in_words() -> None:

@@ -92,6 +92,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("subject", models.CharField(max_length=128)),
+                ("agent", models.CharField(blank=True, max_length=128)),
                 ("route", models.CharField(max_length=20)),
                 ("call", models.CharField(max_length=64)),
                 ("body", models.CharField(max_length=64)),
