@@ -7,6 +7,7 @@ insert and update, and hands assistants nothing. See memory/sql/gate.sql.
 What the database cannot see is a read: a program that reads the store without the portal is not bound by `restricted`.
 """
 
+import contextlib
 import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -66,7 +67,8 @@ def pause(subject: SubjectId, agent: str = "") -> None:
     A writer that takes longer than PAUSE_SECONDS may still end. Raises InvalidSubject, StoreUnavailable.
     """
     _insert(_store(), subject, "paused", _named(agent))
-    _others_end(_store(), subject, PAUSE_SECONDS)
+    with contextlib.suppress(StoreUnavailable):  # the pause stands, whoever was at it before
+        _others_end(_store(), subject, PAUSE_SECONDS)
 
 
 def resume(subject: SubjectId, agent: str = "") -> None:

@@ -330,7 +330,8 @@ class ScopedMemory:
         except NotConfirmed:  # it may have happened
             raise
         except MemoryRoomError:
-            stops.allow(current_store(), self.scope, stopped)
+            with changed():
+                stops.allow(current_store(), self.scope, stopped)
             raise
 
     def allow_again(self) -> int:

@@ -23,7 +23,7 @@ from .planted import EMBEDDER, TABLES, Superuser, payload, plant, plant_entity, 
 def test_the_portal_keeps_people_apart_without_the_wall(
     superuser: Superuser, wall_down: None, name: str, one: str, other: str
 ) -> None:
-    alice, bob = ScopedMemory(SubjectId(one)), ScopedMemory(SubjectId(other))
+    alice, bob = (ScopedMemory.for_person(SubjectId(subject)) for subject in (one, other))
     nowhere = str(uuid.uuid4())
     without_him = _answer(superuser, one, lambda: CALLS[name](alice, nowhere))
     foreign = fill(superuser, bob)

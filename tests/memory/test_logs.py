@@ -94,7 +94,8 @@ def test_a_whole_life_leaves_no_word(
         alice.search(CANARY)
         alice.search(CANARY, by="word")
         alice.erase()
-        controls.reopen(current_store(), alice.subject, "paused")
+        for state in ("paused", "restricted"):
+            controls.reopen(current_store(), alice.subject, state)
     alice.add("x", metadata={"topic": CANARY})
     prepare_store()
     _assert_nothing_of_it(heard, capfd)

@@ -158,7 +158,7 @@ def test_ids_that_look_alike_are_kept_apart_in_every_place(superuser: Superuser,
         assert {hit.item.id for hit in me.search("bicycle", by="word").hits} == own
         assert {item.id for item in me.walk()} == own
         assert [version.memory_id for version in me.history(ours[me].id)] == [ours[me].id]
-        assert me.held() == {"memories": 1, "entities": 1, "history": 1, "messages": 1, "uses": 0, "never": 0}
+        assert me.held() == {"memories": 1, "entities": 1, "history": 1, "messages": 1, "uses": 6, "never": 0}
         assert [message.text for message in me.messages()] == [f"buffered by {me.subject}"]
         assert [entity.text for entity in me.entities()] == [f"noted by {me.subject}"]
         for look in (me.get, me.history, me.delete):

@@ -51,7 +51,7 @@ def _every_call_fails(
         assert type(error) is kind, (name, repr(error))
         assert len(str(error)) > 20, name  # a sentence
         assert_free_of_content(error)
-    assert [(found.count, bool(found.problem)) for found in residue.result()] == [(None, True)] * 4
+    assert [(found.count, bool(found.problem)) for found in residue.result()] == [(None, True)] * 6
     return errors
 
 
@@ -69,7 +69,8 @@ def test_every_call_answers_through_the_proxy(superuser: Superuser, alice: Scope
     for call in CALLS.values():
         call(alice, fill(superuser, alice))
         alice.erase()
-        controls.reopen(current_store(), alice.subject, "paused")
+        for state in ("paused", "restricted"):
+            controls.reopen(current_store(), alice.subject, state)
 
 
 def test_a_store_that_refuses_connections(superuser: Superuser, alice: ScopedMemory, filled: str, proxy: Proxy) -> None:
