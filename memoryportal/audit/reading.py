@@ -97,6 +97,16 @@ def of_grant(grant: str) -> list[Event]:
     return list(Event.objects.filter(grant=grant).order_by("seq"))
 
 
+def of_request(reference: str, size: int) -> list[Event]:
+    """The newest events about one deletion request, newest first; accesses that were opened for it included."""
+    return list(events_of_request(reference).order_by("-seq")[:size])
+
+
+def events_of_request(reference: str) -> "QuerySet[Event]":
+    # The second condition is that of an index which holds these events only (sql/requests.sql).
+    return Event.objects.filter(object__in=[reference, f"ticket:{reference}"], object__regex="^(ticket:)?MP-")
+
+
 def _before(events: "QuerySet[Event]", before: int | None) -> "QuerySet[Event]":
     ordered = events.order_by("-seq")
     return ordered if before is None else ordered.filter(seq__lt=before)

@@ -16,7 +16,8 @@ from .pseudonyms import Pseudonym, pseudonym
 # Details are counts, ids and words from a fixed vocabulary: a value that could be a sentence is refused.
 DETAIL_KEYS = frozenset(
     {
-        *("memories", "entities", "history", "messages", "ids", "count", "hits", "left", "place", "places", "found"),
+        *("memories", "entities", "history", "messages", "uses", "ids", "count", "hits", "left", "place", "places"),
+        "found",
         *("form", "state", "method", "purpose", "minutes", "category", "ticket", "expected", "role", "group", "fields"),
         *("kind", "first", "last", "hash", "heads", "until", "months", "order", "page", "link", "target"),
     }

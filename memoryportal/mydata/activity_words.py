@@ -54,8 +54,8 @@ def in_words(events: Iterable[Event], user: User, openings: dict[str, Event]) ->
 
 
 def _in_a_row(event: Event) -> tuple[object, ...]:
-    """Equal for events that make one entry together: every page of this list that an auditor opened is one event."""
-    alone = event.action != Action.TRAIL_READ or event.role not in ROLES
+    """Equal for events that make one entry together: every page that an auditor or privacy opened is one event."""
+    alone = event.action not in (Action.TRAIL_READ, Action.REQUEST_OPENED) or event.role not in ROLES
     return (event.seq,) if alone else (event.action, event.actor)
 
 
@@ -246,6 +246,8 @@ _STAFF: dict[Action, Words] = {
     Action.MEMORY_DELETE_FAILED: _always("could not delete a memory; nothing was deleted"),
     Action.REQUEST_HANDED_OVER: _always("filed your request to delete everything"),
     Action.REQUEST_FILED: _always("wrote a deletion request down for you"),
+    Action.REQUEST_OPENED: _always("looked at your deletion request, not at your memories"),
+    Action.REQUEST_REVEALED: _always("saw your address and which ids your deletion request is about"),
     Action.REQUEST_CONFIRMED: _always("confirmed to you that your deletion request came in"),
     Action.REQUEST_ATTACHED: _always("noted which ids of assistants your deletion request is about"),
     Action.REQUEST_APPROVED: _always("approved your deletion request"),
