@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from memoryportal.accounts.models import SubjectLink, User
+from memoryportal.accounts.subjects import own_subjects
 from memoryportal.audit.actions import Action
 from memoryportal.audit.record import SYSTEM, Actor
 from memoryportal.memory import SubjectId
@@ -35,6 +36,17 @@ class Unfit(ValueError):
 
 def officer(user: User) -> Actor:
     return Actor(str(user.pk), PRIVACY)
+
+
+def is_about(erasure: Erasure, user: User) -> bool:
+    """Whether it is this person's own request, by its account, its address or one of its ids: others work on that."""
+    own = {str(subject) for subject in own_subjects(user)}
+    return erasure.account_id == user.pk or erasure.address.lower() == user.email or bool(own & set(erasure.subjects))
+
+
+def worked_on(erasure: Erasure, user: User) -> bool:
+    """Whether they filed it, checked who asks or found the ids, and so cannot be its second person."""
+    return user.pk in {erasure.filed_by_id, erasure.identified_by_id, erasure.attached_by_id}
 
 
 def _ground(text: str) -> str:
@@ -67,10 +79,11 @@ def attach(pk: "UUID", by: User, subjects: Sequence[SubjectId]) -> Erasure:
         raise Unfit("Give at least one id.")
     with transaction.atomic():
         erasure = locked(pk)
-        if erasure.state not in (State.IDENTITY, State.APPROVAL):
+        if erasure.state not in (State.IDENTITY, State.APPROVAL) or erasure.channel == Channel.SELF:
             raise NotNow("Whose data this is about cannot be changed any more.")
         _not_about_themselves(erasure, by)
         erasure.subjects = list(dict.fromkeys(str(subject) for subject in subjects))
+        _not_about_themselves(erasure, by)
         erasure.attached_by, erasure.approved_by, erasure.approved_at = by, None, None
         _own_account_of(erasure)
         try:
@@ -85,7 +98,8 @@ def attach(pk: "UUID", by: User, subjects: Sequence[SubjectId]) -> Erasure:
 
 
 def _duplicate(erasure: Erasure, by: User) -> Erasure:
-    other = Erasure.objects.filter(open_rows__subject__in=erasure.subjects).exclude(pk=erasure.pk).first()
+    same = Erasure.objects.filter(open_rows__subject__in=erasure.subjects, open_rows__agent=erasure.agent)
+    other = same.exclude(pk=erasure.pk).first()
     erasure.duplicate_of, erasure.ground = other, "The same was asked for before: see that request."
     move(erasure, State.CANCELLED)
     note(erasure, Action.REQUEST_CANCELLED, officer(by), reason=erasure.ground)
@@ -102,7 +116,7 @@ def _own_account_of(erasure: Erasure) -> None:
 
 
 def _not_about_themselves(erasure: Erasure, by: User) -> None:
-    if erasure.account_id == by.pk:
+    if is_about(erasure, by):
         raise Unfit("This request is about you: somebody else of the privacy team has to work on it.")
 
 
@@ -118,7 +132,7 @@ def approve(pk: "UUID", by: User) -> Erasure:
         if not erasure.subjects:
             raise Unfit("Nobody has said yet whose data this is about: add the ids first.")
         _not_about_themselves(erasure, by)
-        if by.pk in {erasure.filed_by_id, erasure.identified_by_id, erasure.attached_by_id}:
+        if worked_on(erasure, by):
             raise Unfit("You have worked on this request already: a second person has to approve it.")
         erasure.approved_by, erasure.approved_at = by, timezone.now()
         proceed(erasure)
@@ -130,6 +144,8 @@ def refuse(pk: "UUID", by: User, ground: str) -> Erasure:
     """Refuse, with the ground that the person is told, and where they can complain."""
     with transaction.atomic():
         erasure = locked(pk)
+        if not erasure.is_cancellable:
+            raise NotNow("Erasing has begun: it cannot be refused." if erasure.is_begun else "It has ended.")
         _not_about_themselves(erasure, by)
         erasure.ground = _ground(ground)
         letters.tell(erasure, "request_refused", ground=erasure.ground)
@@ -139,14 +155,16 @@ def refuse(pk: "UUID", by: User, ground: str) -> Erasure:
 
 
 def hold(pk: "UUID", by: User, ground: str, until: date) -> Erasure:
-    """A legal hold: nothing is erased before `until`, when `by` has to look at it again."""
+    """A legal hold, or a longer one: nothing is erased before `until`, when `by` has to look at it again."""
     with transaction.atomic():
         erasure = locked(pk)
+        if not erasure.is_cancellable:
+            raise NotNow("Erasing has begun: it cannot be held." if erasure.is_begun else "It has ended.")
         _not_about_themselves(erasure, by)
         if until <= timezone.localdate():
             raise Unfit("The hold has to end on a day that is still to come.")
         erasure.ground, erasure.held_until, erasure.reviewer = _ground(ground), until, by
-        erasure.held_from = erasure.state
+        erasure.held_from = erasure.held_from or erasure.state
         letters.tell(erasure, "request_held", ground=erasure.ground, until=letters.day(until))
         move(erasure, State.ON_HOLD)
         note(erasure, Action.REQUEST_HELD, officer(by), reason=erasure.ground, details={"until": until.isoformat()})
@@ -159,6 +177,8 @@ def release(pk: "UUID", by: User | None) -> Erasure:
         erasure = locked(pk)
         if erasure.state != State.ON_HOLD:
             raise NotNow("This request is not on hold.")
+        if by is not None:
+            _not_about_themselves(erasure, by)
         erasure.ground, erasure.held_until, erasure.held_from = "", None, ""
         proceed(erasure)
         note(erasure, Action.REQUEST_RELEASED, officer(by) if by else SYSTEM)
@@ -203,6 +223,7 @@ def extend(pk: "UUID", by: User, reason: str) -> Erasure:
             raise NotNow("It was extended before, and the law allows that once.")
         if timezone.localdate() > erasure.clock().extend_by:
             raise NotNow("An extension has to be told within the first period, which is over.")
+        _not_about_themselves(erasure, by)
         erasure.extension_reason, erasure.extended_at = _ground(reason), timezone.now()
         set_dates(erasure)
         erasure.save()
@@ -217,6 +238,7 @@ def try_again(pk: "UUID", by: User) -> Erasure:
         erasure = locked(pk)
         if erasure.state != State.NEEDS_ATTENTION:
             raise NotNow("It does not wait for anybody.")
+        _not_about_themselves(erasure, by)
         erasure.attempts, erasure.next_at, erasure.lease_until = 0, timezone.now(), None
         move(erasure, State.ERASING)
         ring_for(erasure)
@@ -243,6 +265,9 @@ def confirm_receipt(pk: "UUID", by: User) -> Erasure:
         erasure = locked(pk)
         if erasure.confirmed_at is not None:
             raise NotNow("Its receipt was confirmed before.")
+        if erasure.is_terminal:
+            raise NotNow("It has ended.")
+        _not_about_themselves(erasure, by)
         erasure.confirmed_at = timezone.now()
         erasure.save(update_fields=["confirmed_at"])
         note(erasure, Action.REQUEST_CONFIRMED, officer(by))
@@ -263,6 +288,7 @@ def report_outside(pk: "UUID", name: str, by: User, words: str) -> OutsidePlace:
             raise NotNow("This was reported before.")
         if erasure.is_terminal:
             raise NotNow("It has ended, and its receipt says that this place was not reported.")
+        _not_about_themselves(erasure, by)
         place.reported_by, place.reported_at, place.note = by, timezone.now(), " ".join(words.split())[:300]
         place.save()
         note(erasure, Action.OUTSIDE_REPORTED, officer(by), details={"place": str(place.pk)})
@@ -271,13 +297,13 @@ def report_outside(pk: "UUID", name: str, by: User, words: str) -> OutsidePlace:
 
 def actions_for(erasure: Erasure, by: User) -> list[str]:
     """The acts of this module that fit the request's state and this officer, in the order of the page."""
-    mine = by.pk in {erasure.filed_by_id, erasure.identified_by_id, erasure.attached_by_id}
+    second = needs_second(erasure) and not worked_on(erasure, by)
     fit = {
         "confirm_receipt": erasure.confirmed_at is None and not erasure.is_terminal,
         "check_identity": erasure.state == State.IDENTITY,
         "attach": erasure.state in (State.IDENTITY, State.APPROVAL) and erasure.channel != Channel.SELF,
-        "approve": erasure.state == State.APPROVAL and bool(erasure.subjects) and needs_second(erasure) and not mine,
-        "hold": erasure.state in (State.RECEIVED, State.IDENTITY, State.APPROVAL, State.WAITING),
+        "approve": erasure.state == State.APPROVAL and bool(erasure.subjects) and second,
+        "hold": erasure.is_cancellable,
         "release": erasure.state == State.ON_HOLD,
         "refuse": erasure.is_cancellable,
         "extend": not erasure.is_terminal
@@ -285,7 +311,7 @@ def actions_for(erasure: Erasure, by: User) -> list[str]:
         and timezone.localdate() <= erasure.clock().extend_by,
         "try_again": erasure.state == State.NEEDS_ATTENTION,
     }
-    return [] if erasure.account_id == by.pk else [name for name, fits in fit.items() if fits]
+    return [] if is_about(erasure, by) else [name for name, fits in fit.items() if fits]
 
 
 GIVE_UP_AFTER = timedelta(days=7)  # who asks must be shown within this time

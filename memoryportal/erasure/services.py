@@ -46,7 +46,7 @@ def ask(
             note(erasure, Action.ERASURE_ASKED, person(account), details={"form": str(scope)})
             return erasure
     except IntegrityError:
-        there = _in_the_way(subjects[0], agent)
+        there = _in_the_way(subjects, agent)
     if there.scope != scope and _gave_way(there, account):
         return ask(account, *subjects, scope=scope, agent=agent, keep_never=keep_never)
     return _take_up(there, account)
@@ -114,18 +114,21 @@ def file(
             note(erasure, Action.REQUEST_FILED, actor, details={"form": str(channel)})
             return erasure
     except IntegrityError:
-        return _in_the_way(subjects[0], agent)
+        return _in_the_way(subjects, agent)
 
 
-def hand_over(account: "User | None", subject: SubjectId, by: "User") -> Erasure:
-    """The open request of this subject, written down by support if there is none. The caller records the event."""
+def hand_over(
+    account: "User | None", subject: SubjectId, by: "User", channel: Channel = Channel.SUPPORT, ticket: str = ""
+) -> Erasure:
+    """The open request of this subject, written down by the staff if there is none. The caller records the event."""
+    about: dict[str, Any] = {"account": account, "filed_by": by, "ticket": ticket}
     try:
         with transaction.atomic():
-            erasure = _new(Channel.SUPPORT, [subject], scope=Scope.EVERYTHING, account=account, filed_by=by)
+            erasure = _new(channel, [subject], scope=Scope.EVERYTHING, **about)
             proceed(erasure)
             return erasure
     except IntegrityError:
-        return _in_the_way(subject, "")
+        return _in_the_way([subject], "")
 
 
 def _new(channel: Channel, subjects: Sequence[SubjectId], *, agent: str = "", scope: Scope, **about: Any) -> Erasure:
@@ -148,9 +151,10 @@ def occupy(erasure: Erasure) -> None:
     )
 
 
-def _in_the_way(subject: SubjectId, agent: str) -> Erasure:
-    """The open one. It may have ended meanwhile: the newest is the answer all the same."""
-    return Erasure.objects.filter(subjects__contains=[str(subject)], agent=agent).latest("asked_at")
+def _in_the_way(subjects: Sequence[SubjectId], agent: str) -> Erasure:
+    """The open one of any of these. It may have ended meanwhile: the newest is the answer all the same."""
+    about = Erasure.objects.filter(subjects__overlap=[str(subject) for subject in subjects], agent=agent)
+    return about.exclude(state__in=TERMINAL).order_by("-asked_at").first() or about.latest("asked_at")
 
 
 def open_for(subject: SubjectId) -> Erasure | None:
