@@ -120,6 +120,12 @@ def _close() -> None:
     connections["default"].close()
 
 
+@pytest.fixture(autouse=True)
+def own_ledger(settings: Any, tmp_path: Path) -> None:
+    """What one test erases must not look like a restore to the next one, whose database never saw it."""
+    settings.ERASURE_LEDGER = str(tmp_path / "erasure-ledger.jsonl")
+
+
 # --- people ----------------------------------------------------------------------------------------------------------
 
 

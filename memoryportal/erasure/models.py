@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from datetime import date
+from datetime import date, datetime
 from typing import cast
 
 from django.conf import settings
@@ -15,6 +15,7 @@ from memoryportal.memory import SubjectId
 from memoryportal.memory.scope import MAX_ID_LENGTH
 
 from .clocks import Clock, Law
+from .ledger_mark import LedgerMark  # noqa: F401 - Django looks here
 from .states import BEGUN, ERASED, OPEN_BEFORE, TERMINAL, State
 
 # Crockford's alphabet without letters that are read as digits: a reference is read out over the telephone.
@@ -29,6 +30,11 @@ def new_reference() -> str:
 
 def data_law() -> str:
     return str(settings.DATA_LAW)
+
+
+def office_day(moment: datetime | None = None) -> date:
+    """The day of a moment (or today) in TIME_ZONE: not in the zone of whoever looks, or the law's dates would move."""
+    return timezone.localdate(moment, timezone.get_default_timezone())
 
 
 class Channel(models.TextChoices):
@@ -83,6 +89,9 @@ class Erasure(models.Model):
     ticket = models.CharField(max_length=40, blank=True)
     address = models.EmailField(blank=True)  # where mails about it go; empty for an account's own
     told = models.CharField(max_length=500, blank=True)  # what the person wrote so that their data can be found
+    # Of an account that goes too: noted when it begins, so that whoever takes it up again finds what is left of it.
+    account_number = models.BigIntegerField(null=True)
+    addresses = ArrayField(models.EmailField(), default=list, blank=True)
     duplicate_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="duplicates")
 
     law = models.CharField(max_length=4, default=data_law)
@@ -100,6 +109,7 @@ class Erasure(models.Model):
     identified_by = _someone("+")
     identity_note = models.CharField(max_length=500, blank=True)
     attached_by = _someone("+")  # who said which ids are this person's
+    attached_at = models.DateTimeField(null=True)
     approved_by = _someone("+")
     approved_at = models.DateTimeField(null=True)
     ground = models.CharField(max_length=500, blank=True)  # of a refusal or a hold
@@ -164,8 +174,8 @@ class Erasure(models.Model):
 
     def clock(self, today: date | None = None) -> Clock:
         """The dates of the law, as of `today`: a clock that rests has moved its date by the days until now."""
-        resting = ((today or timezone.localdate()) - self.rests_since).days if self.rests_since else 0
-        received = timezone.localdate(self.asked_at)
+        resting = ((today or office_day()) - self.rests_since).days if self.rests_since else 0
+        received = office_day(self.asked_at)
         return Clock(received, cast("Law", self.law), self.rested_days + max(resting, 0), self.extended_at is not None)
 
 

@@ -17,6 +17,7 @@ FIXED = {
     "django_migrations": {"app", "name"},
     "erasure_erasure": {"id", "lease_token", "reference", "state"},
     "erasure_erasurestep": {"erasure_id", "place", "problem"},  # problem: a sentence of memory/errors.py
+    "erasure_ledgermark": {"digest"},
     "memories": {"id"},
     "memories_entities": {"id"},
     "support_accessgrant": {"id", "category", "ended_how", "kind", "reference"},
