@@ -93,7 +93,7 @@ def read(token: str) -> Claims:
 
 def _claims(found: dict[str, Any]) -> Claims:
     rights = frozenset(found["rights"])
-    if not rights <= set(RIGHTS):
+    if not rights <= set(RIGHTS) or not found["exp"] - found["iat"] <= SECONDS:
         raise ValueError("not what we sign")
     return Claims(uuid.UUID(found["key"]), SubjectId(found["sub"]), found["agent"], found.get("run"), rights)
 
@@ -109,7 +109,7 @@ def _ring() -> KeyRing:
     global _known
     folder, known = Path(settings.KEY_DIR) / "tokens", _known
     try:
-        if known is not None and known[:2] == (folder, folder.stat().st_mtime_ns):
+        if known is not None and known[0] == folder and known[1] == folder.stat().st_mtime_ns:
             return known[2]
         with _lock:
             _known = _read_alone(folder)
