@@ -14,7 +14,7 @@ class ErasureConfig(AppConfig):
 
         exempt(**{f"erasure_erasure__{column}": _PROOF for column in PROOF})
         exempt(**{f"erasure_erasure__{column}_id": _STAFF for column in STAFF})
-        exempt(**{f"erasure_erasure__{column}": _ENDS for column in ("address", "told", "identity_note")})
+        exempt(**{f"erasure_erasure__{column}": _ENDS for column in ENDS})
         exempt(
             erasure_erasure__account_id="the account that asked; empty when it is gone",
             erasure_erasure__duplicate_of_id="points to the request that asked for the same",
@@ -26,6 +26,7 @@ class ErasureConfig(AppConfig):
             erasure_outsideplace__note="what a member of the staff reported about a system",
             erasure_outsideplace__reported_by_id=_STAFF,
             erasure_identitylink__digest="a hash of a link; goes when the request ends",
+            erasure_requestquota__holder="a keyed digest of a network or of everybody; goes when its hour is over",
             erasure_prunedcount__channel="a count by month",
             erasure_prunedcount__state="a count by month",
         )
@@ -35,5 +36,6 @@ PROOF = (
     *("subjects", "agent", "reference", "channel", "scope", "state", "ticket", "law", "identified_how", "held_from"),
     *("ground", "extension_reason", "secret", "receipt"),
 )
+ENDS = ("address", "addresses", "told", "identity_note")
 TABLES = ("openerasure", "journalpage", "outsideplace", "identitylink")
 STAFF = ("filed_by", "identified_by", "attached_by", "approved_by", "reviewer")

@@ -18,7 +18,7 @@ from memoryportal.audit.record import SYSTEM, Actor
 from memoryportal.memory import SubjectId
 
 from . import letters
-from .models import Channel, Erasure, Identified, OutsidePlace
+from .models import Channel, Erasure, Identified, OutsidePlace, office_day
 from .moves import NotNow, locked, move, needs_second, note, proceed, ring_for, set_dates
 from .services import occupy
 from .states import State
@@ -84,7 +84,8 @@ def attach(pk: "UUID", by: User, subjects: Sequence[SubjectId]) -> Erasure:
         _not_about_themselves(erasure, by)
         erasure.subjects = list(dict.fromkeys(str(subject) for subject in subjects))
         _not_about_themselves(erasure, by)
-        erasure.attached_by, erasure.approved_by, erasure.approved_at = by, None, None
+        erasure.attached_by, erasure.attached_at = by, timezone.now()
+        erasure.approved_by = erasure.approved_at = None
         _own_account_of(erasure)
         try:
             with transaction.atomic():
@@ -161,12 +162,15 @@ def hold(pk: "UUID", by: User, ground: str, until: date) -> Erasure:
         if not erasure.is_cancellable:
             raise NotNow("Erasing has begun: it cannot be held." if erasure.is_begun else "It has ended.")
         _not_about_themselves(erasure, by)
-        if until <= timezone.localdate():
+        if until <= office_day():
             raise Unfit("The hold has to end on a day that is still to come.")
         erasure.ground, erasure.held_until, erasure.reviewer = _ground(ground), until, by
         erasure.held_from = erasure.held_from or erasure.state
         letters.tell(erasure, "request_held", ground=erasure.ground, until=letters.day(until))
-        move(erasure, State.ON_HOLD)
+        if erasure.state == State.ON_HOLD:
+            erasure.save()
+        else:
+            move(erasure, State.ON_HOLD)
         note(erasure, Action.REQUEST_HELD, officer(by), reason=erasure.ground, details={"until": until.isoformat()})
         return erasure
 
@@ -180,7 +184,7 @@ def release(pk: "UUID", by: User | None) -> Erasure:
         if by is not None:
             _not_about_themselves(erasure, by)
         erasure.ground, erasure.held_until, erasure.held_from = "", None, ""
-        proceed(erasure)
+        proceed(erasure, heed_holds=by is None)
         note(erasure, Action.REQUEST_RELEASED, officer(by) if by else SYSTEM)
         return erasure
 
@@ -221,7 +225,7 @@ def extend(pk: "UUID", by: User, reason: str) -> Erasure:
             raise NotNow("It has ended.")
         if erasure.extended_at is not None:
             raise NotNow("It was extended before, and the law allows that once.")
-        if timezone.localdate() > erasure.clock().extend_by:
+        if office_day() > erasure.clock().extend_by:
             raise NotNow("An extension has to be told within the first period, which is over.")
         _not_about_themselves(erasure, by)
         erasure.extension_reason, erasure.extended_at = _ground(reason), timezone.now()
@@ -306,9 +310,7 @@ def actions_for(erasure: Erasure, by: User) -> list[str]:
         "hold": erasure.is_cancellable,
         "release": erasure.state == State.ON_HOLD,
         "refuse": erasure.is_cancellable,
-        "extend": not erasure.is_terminal
-        and erasure.extended_at is None
-        and timezone.localdate() <= erasure.clock().extend_by,
+        "extend": not erasure.is_terminal and erasure.extended_at is None and office_day() <= erasure.clock().extend_by,
         "try_again": erasure.state == State.NEEDS_ATTENTION,
     }
     return [] if is_about(erasure, by) else [name for name, fits in fit.items() if fits]

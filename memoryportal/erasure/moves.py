@@ -7,10 +7,12 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from memoryportal.accounts.subjects import own_subjects
 from memoryportal.audit.actions import Action
 from memoryportal.audit.record import Actor, record
 
-from .models import Channel, Erasure, Identified
+from . import letters
+from .models import Channel, Erasure, Identified, office_day
 from .states import TERMINAL, State, may_go
 
 
@@ -24,13 +26,17 @@ def locked(pk: Any) -> Erasure:
 
 
 def move(erasure: Erasure, state: State) -> None:
-    """Go to another state and save everything. Raises NotNow. The database refuses what this would not."""
-    if erasure.state != state and not may_go(erasure.state, state):
+    """Go to another state and save everything. Raises NotNow. The database refuses what this would not.
+
+    A request that is erased may be taken up again, and one on hold be held longer: these two may stay where they are.
+    """
+    again = erasure.state == state and state in (State.ERASING, State.ON_HOLD)
+    if not again and not may_go(erasure.state, state):
         raise NotNow(f"This request is “{erasure.get_state_display().lower()}”: that cannot be done now.")
     if erasure.state == State.IDENTITY != state:
         _wake_clock(erasure)
     if state == State.IDENTITY != erasure.state:
-        erasure.rests_since = timezone.localdate()
+        erasure.rests_since = office_day()
     erasure.state = state
     if state in TERMINAL:
         _end(erasure)
@@ -46,7 +52,7 @@ def set_dates(erasure: Erasure) -> None:
 
 def _wake_clock(erasure: Erasure) -> None:
     if erasure.rests_since:
-        erasure.rested_days += max(0, (timezone.localdate() - erasure.rests_since).days)
+        erasure.rested_days += max(0, (office_day() - erasure.rests_since).days)
         erasure.rests_since = None
 
 
@@ -54,6 +60,7 @@ def _end(erasure: Erasure) -> None:
     """What was needed to find the person and to work on it goes; what shows that it was done stays."""
     erasure.ended_at = timezone.now()
     erasure.told = erasure.identity_note = ""
+    erasure.addresses, erasure.account_number = [], None
     erasure.lease_until = erasure.next_at = None
     erasure.open_rows.all().delete()
     erasure.journal.all().delete()
@@ -68,8 +75,21 @@ def note(erasure: Erasure, action: Action, actor: Actor, **about: Any) -> None:
 
 def needs_second(erasure: Erasure) -> bool:
     """Whether the person did not ask for exactly this themselves, so that a second person has to approve it."""
-    themselves = erasure.identified_how in (Identified.SESSION, Identified.MAIL) and erasure.attached_by_id is None
-    return not themselves and erasure.approved_by_id is None
+    return erasure.approved_at is None and not _asked_themselves(erasure)
+
+
+def _asked_themselves(erasure: Erasure) -> bool:
+    """Whether its account's owner showed that they ask, and for ids of their own only, which nobody else chose.
+
+    A link proves who reads the mails of an address: that is the account's owner only where it is the account's.
+    """
+    account = erasure.account
+    if account is None or erasure.attached_at or erasure.identified_how not in (Identified.SESSION, Identified.MAIL):
+        return False
+    elsewhere = erasure.address and erasure.address.casefold() != account.email.casefold()
+    if erasure.identified_how == Identified.MAIL and elsewhere:
+        return False
+    return set(erasure.subjects) <= {str(subject) for subject in own_subjects(account)}
 
 
 def grace_of(erasure: Erasure) -> timedelta:
@@ -78,18 +98,33 @@ def grace_of(erasure: Erasure) -> timedelta:
     return timedelta(hours=settings.ERASURE_GRACE_HOURS_OWN if own else settings.ERASURE_GRACE_HOURS)
 
 
-def proceed(erasure: Erasure) -> None:
-    """Go on to whatever is missing next: proof of who asks, a second person, the time of grace."""
+def proceed(erasure: Erasure, *, heed_holds: bool = True) -> None:
+    """Go on to whatever is missing next: proof of who asks, a second person, the end of a hold, the time of grace."""
     if erasure.identified_at is None:
         move(erasure, State.IDENTITY)
     elif needs_second(erasure) or not erasure.subjects:
         move(erasure, State.APPROVAL)
+    elif heed_holds and (standing := _hold_on(erasure)):
+        _hold_too(erasure, standing)
     else:
         now = timezone.now()
         erasure.grace_until = erasure.grace_until or now + grace_of(erasure)
         erasure.next_at = max(now, erasure.grace_until)
         move(erasure, State.WAITING)
         ring_for(erasure)
+
+
+def _hold_on(erasure: Erasure) -> Erasure | None:
+    """Another request about the same person that is held: the hold is on the data, and asking anew does not end it."""
+    held = Erasure.objects.filter(subjects__overlap=erasure.subjects, held_until__gt=office_day())
+    return held.exclude(held_from="").exclude(pk=erasure.pk).order_by("-held_until").first()
+
+
+def _hold_too(erasure: Erasure, standing: Erasure) -> None:
+    """`held_from` stays empty: this one holds back no other."""
+    erasure.ground, erasure.held_until, erasure.reviewer = standing.ground, standing.held_until, standing.reviewer
+    letters.tell(erasure, "request_held", ground=erasure.ground, until=letters.day(erasure.held_until))
+    move(erasure, State.ON_HOLD)
 
 
 def ring_for(erasure: Erasure) -> None:

@@ -3,7 +3,9 @@
 from collections import deque
 from typing import Any
 
-from memoryportal.erasure.models import Erasure
+from django.utils import timezone
+
+from memoryportal.erasure.models import Erasure, Identified
 from memoryportal.erasure.moves import move
 from memoryportal.erasure.states import TRANSITIONS, State
 
@@ -23,6 +25,9 @@ def path_to(state: str) -> list[str]:
 def an_erasure(*subjects: str, state: str = "received", **fields: Any) -> Erasure:
     """A request about these subjects that is in `state`, with nothing carried out."""
     erasure = Erasure.objects.create(subjects=[str(subject) for subject in subjects], **fields)
-    for each in path_to(state):
+    path = path_to(state)
+    if {State.WAITING, State.ERASING} & {*path}:
+        erasure.identified_at, erasure.identified_how = erasure.identified_at or timezone.now(), Identified.SESSION
+    for each in path:
         move(erasure, State(each))
     return erasure
