@@ -11,7 +11,7 @@ from psycopg import sql
 from .configuration import Configuration, configuration
 from .errors import StoreUnavailable
 from .names import Tables
-from .prepare import GATED, OURS, TEXT_COLUMNS, UNFORCED, VECTOR_TABLES
+from .prepare import GATED, OLD_STATES, OURS, TEXT_COLUMNS, UNFORCED, VECTOR_TABLES
 from .refused import is_refused, owners
 from .stores import build
 
@@ -81,6 +81,8 @@ class Inspection:
             (oid,),
         ):
             yield Finding("missing", f"{name}: the gate (pause, erase) is not installed")
+        if suffix == "gate" and self._value(OLD_STATES, (oid,)):
+            yield Finding("missing", f"the table {name} cannot hold restrictions")
         for column in TEXT_COLUMNS[suffix]:
             target = self._value(
                 "SELECT COALESCE(attstattarget, -1) FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s",

@@ -31,6 +31,11 @@ KNOWN_BY = sql.SQL(
 )
 _ONE_AT_A_TIME = (LOCK_SPACE, -1)
 POLL_SECONDS = 0.1
+# The name of a constraint from before there was a restriction.
+OLD_STATES = (
+    "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'c' "
+    "AND pg_get_constraintdef(oid) NOT LIKE '%%restricted%%'"
+)
 BATCH = 500
 # (table suffix, how the gate finds the subject, whether a pause refuses inserts)
 GATED = (
@@ -137,16 +142,11 @@ class Preparation:
 
     def _states(self) -> None:
         """Tables from before there was a restriction refuse it."""
-        name = self.tables.name("gate")
-        constraint = self.execute(
-            "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'c' "
-            "AND pg_get_constraintdef(oid) NOT LIKE '%%restricted%%'",
-            (self.tables.gate.as_string(self.connection),),
-        ).fetchone()
+        constraint = self._value(OLD_STATES, (self.tables.gate.as_string(self.connection),))
         if constraint:
             statement = "ALTER TABLE {} DROP CONSTRAINT {}, ADD CHECK (state IN ('paused', 'restricted', 'erasing'))"
-            self.execute(sql.SQL(statement).format(self.tables.gate, sql.Identifier(constraint[0])))
-            self.done.append(f"let the table {name} hold restrictions")
+            self.execute(sql.SQL(statement).format(self.tables.gate, sql.Identifier(constraint)))
+            self.done.append(f"let the table {self.tables.name('gate')} hold restrictions")
 
     def _refused(self) -> None:
         """Where refused ids are counted. The portal's login may ask about one person, and read nothing."""
