@@ -17,7 +17,7 @@ from .pseudonyms import Pseudonym, pseudonym
 DETAIL_KEYS = frozenset(
     {
         *("memories", "entities", "history", "messages", "uses", "ids", "count", "hits", "left", "place", "places"),
-        "found",
+        *("found", "never", "stopped"),
         *("form", "state", "method", "purpose", "minutes", "category", "ticket", "expected", "role", "group", "fields"),
         *("kind", "first", "last", "hash", "heads", "until", "months", "order", "page", "link", "target"),
     }
