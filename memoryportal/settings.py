@@ -151,6 +151,8 @@ AUDIT_RETENTION_MONTHS = env.int("AUDIT_RETENTION_MONTHS", default=24)
 DATA_LAW = env.str("DATA_LAW", default="gdpr")  # gdpr, ccpa or both: the earlier date wins
 ERASURE_GRACE_HOURS_OWN = env.int("ERASURE_GRACE_HOURS_OWN", default=0)
 ERASURE_GRACE_HOURS = env.int("ERASURE_GRACE_HOURS", default=72)  # for requests that did not come from a session
+REQUESTS_PER_NETWORK = env.int("REQUESTS_PER_NETWORK", default=10)  # in one hour, by the public form
+REQUESTS_PER_HOUR = env.int("REQUESTS_PER_HOUR", default=500)  # by the public form, from everywhere
 REQUEST_RETENTION_MONTHS = env.int("REQUEST_RETENTION_MONTHS", default=24)
 OUTSIDE_PLACES = env.list("OUTSIDE_PLACES", default=[])  # named on every request; the staff report them as emptied
 # Where people reach the portal: links in mails are written by the worker, which serves nobody.

@@ -12,6 +12,8 @@ from .request_id import request_id
 
 # PostgreSQL's secondary fields repeat rows and statements; somebody may have logged str(error).
 _SERVER_FIELDS = re.compile(r"\s*\b(?:DETAIL|HINT|CONTEXT|STATEMENT|QUERY|LINE \d+):.*", re.DOTALL)
+# Links of mails: whoever reads such a path in a log could use it. Longer than a UUID, shorter than any sentence.
+_SECRET_PART = re.compile(r"(?<=/)[\w:.=-]{40,}")
 _PROJECT = str(Path(__file__).resolve().parent.parent.parent)
 _MAX_FRAMES = 12
 _MAX_CHAIN = 5
@@ -59,7 +61,7 @@ class ContentFree(logging.Filter):
         message = name_of(record.msg) if isinstance(record.msg, BaseException) else record.getMessage()
         if record.exc_info and record.exc_info[1] is not None:
             message = f"{_without_fields(message)} | {outline(record.exc_info[1])}"
-        record.msg, record.args = one_line(_without_fields(message)), None
+        record.msg, record.args = _SECRET_PART.sub("(token)", one_line(_without_fields(message))), None
         record.exc_info = record.exc_text = record.stack_info = None
         return True
 

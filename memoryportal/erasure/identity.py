@@ -5,7 +5,9 @@ does not lie in the queue. Opening a link changes nothing: a button on the page 
 """
 
 import hashlib
+import hmac
 import secrets
+from base64 import urlsafe_b64encode
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,6 +19,7 @@ from django.utils import timezone
 from memoryportal.audit.actions import Action
 from memoryportal.audit.record import NOBODY, SYSTEM
 from memoryportal.base.mail import send
+from memoryportal.base.secrets_file import derived_key
 
 from .letters import address_of, day
 from .models import Erasure, Identified, IdentityLink
@@ -110,11 +113,21 @@ def withdraw(token: str) -> Erasure:
 
 
 def new_secret(erasure: Erasure) -> str:
-    """A new secret for the status page of this request; the one before stops working. The caller hands it out once."""
-    token = secrets.token_urlsafe(32)
+    """The secret of the status page of this request, valid from now on for SECRET_LASTS.
+
+    It follows from the request's id and a key outside of the database. So it is the same each time: the browser that
+    was given it at the beginning still shows the page after the last mail, which names it again, was sent.
+    """
+    token = secret_of(erasure)
     until = timezone.now() + SECRET_LASTS
     Erasure.objects.filter(pk=erasure.pk).update(secret=digest(token), secret_until=until)
     return token
+
+
+def secret_of(erasure: Erasure) -> str:
+    """The secret as it is, which shows the page only while `new_secret` has made it valid. Raises KeyTrouble."""
+    bits = hmac.new(derived_key("request-status"), erasure.pk.bytes, hashlib.sha256).digest()
+    return urlsafe_b64encode(bits).decode().rstrip("=")
 
 
 def by_secret(token: str) -> Erasure:

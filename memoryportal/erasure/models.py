@@ -16,6 +16,7 @@ from memoryportal.memory.scope import MAX_ID_LENGTH
 
 from .clocks import Clock, Law
 from .ledger_mark import LedgerMark  # noqa: F401 - Django looks here
+from .quotas import RequestQuota  # noqa: F401 - and here
 from .states import BEGUN, ERASED, OPEN_BEFORE, TERMINAL, State
 
 # Crockford's alphabet without letters that are read as digits: a reference is read out over the telephone.

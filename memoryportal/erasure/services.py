@@ -6,6 +6,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from memoryportal.accounts.trail import person
@@ -37,26 +39,29 @@ def ask(
     """The open request of a signed-in person for these subjects of theirs, made now if there is none.
 
     A double submit makes one. A request that somebody else filed for the person is taken up as their own: asking is
-    proof of who asks. The caller has asked for the password again.
+    proof of who asks. The caller has asked for the password again. Whoever gives up the account is written to at its
+    address, which the request keeps until the last mail was sent.
     """
+    about = {"account": account, "address": account.email if scope == Scope.ACCOUNT else ""}
     try:
         with transaction.atomic():
-            erasure = _new(Channel.SELF, subjects, scope=scope, agent=agent, keep_never=keep_never, account=account)
+            erasure = _new(Channel.SELF, subjects, scope=scope, agent=agent, keep_never=keep_never, **about)
             _identify(erasure, account)
             note(erasure, Action.ERASURE_ASKED, person(account), details={"form": str(scope)})
             return erasure
     except IntegrityError:
         there = _in_the_way(subjects, agent)
-    if there.scope != scope and _gave_way(there, account):
+    same = there.scope == scope and there.keep_never == keep_never and {*map(str, subjects)} <= {*there.subjects}
+    if not same and _gave_way(there, account):
         return ask(account, *subjects, scope=scope, agent=agent, keep_never=keep_never)
     return _take_up(there, account)
 
 
 def _gave_way(there: Erasure, account: "User") -> bool:
-    """Take back an earlier request of the person's that has not begun and asks for something else."""
+    """Take back an earlier request of the person's that has not begun and asks for something else. Never a held one."""
     with transaction.atomic():
         erasure = locked(there.pk)
-        if not erasure.is_cancellable or erasure.account_id != account.pk:
+        if not erasure.is_cancellable or erasure.state == State.ON_HOLD or erasure.account_id != account.pk:
             return False
         erasure.ground = "Asked for again, and otherwise."
         move(erasure, State.CANCELLED)
@@ -67,7 +72,7 @@ def _gave_way(there: Erasure, account: "User") -> bool:
 def _take_up(erasure: Erasure, account: "User") -> Erasure:
     with transaction.atomic():
         erasure = locked(erasure.pk)
-        if erasure.identified_at is None and erasure.is_cancellable:
+        if erasure.identified_at is None and erasure.is_cancellable and erasure.state != State.ON_HOLD:
             _identify(erasure, account)
             note(erasure, Action.ERASURE_ASKED, person(account))
     return erasure
@@ -168,6 +173,12 @@ def own(account: "User", erasure_id: UUID) -> Erasure:
         return Erasure.objects.prefetch_related("steps", "outside").get(account=account, id=erasure_id)
     except Erasure.DoesNotExist:
         raise ErasureNotFound("no such erasure") from None
+
+
+def hurry(erasure: Erasure) -> None:
+    """Let a delayed one be tried again now instead of later. An attempt that somebody asks for is none that failed."""
+    waiting = Erasure.objects.filter(pk=erasure.pk, state=State.RETRYING, next_at__gt=timezone.now())
+    waiting.update(next_at=timezone.now(), attempts=Greatest(F("attempts") - 1, 1))
 
 
 def history(account: "User") -> list[Erasure]:

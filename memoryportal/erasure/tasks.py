@@ -12,7 +12,7 @@ from procrastinate.contrib.django import app
 
 from memoryportal.base.queue import ring
 
-from . import decisions, engine, identity, lease, pruning, telling
+from . import decisions, engine, identity, intake, lease, pruning, quotas, telling
 from .models import Erasure
 from .moves import NotNow
 from .states import OPEN_BEFORE, TERMINAL, State
@@ -30,10 +30,10 @@ def advance(erasure_id: str) -> None:
 
 @app.task(retry=PATIENCE)
 def send_link(erasure_id: str) -> None:
-    """Send one link that proves who asks, unless that is known by now."""
+    """Send one link that proves who asks, unless that is known by now or the same was asked for before."""
     erasure = Erasure.objects.filter(pk=erasure_id).first()
     if erasure is not None:
-        identity.send_link(erasure.pk)
+        intake.send_link(erasure.pk)
 
 
 @app.task(retry=PATIENCE)
@@ -88,5 +88,6 @@ def _unless_moved(act: Callable[[], object]) -> None:
 @app.periodic(cron="37 3 * * *")
 @app.task(queueing_lock="erasure.prune")
 def prune(timestamp: int) -> None:
-    """Requests are kept for a while after their end, then only counted."""
+    """Requests are kept for a while after their end, then only counted. Counters of hours that are over go."""
+    quotas.forget()
     pruning.prune(settings.REQUEST_RETENTION_MONTHS)
