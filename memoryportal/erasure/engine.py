@@ -12,58 +12,87 @@ import uuid
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from memoryportal.audit.actions import Action
 from memoryportal.audit.record import SYSTEM, AuditUnavailable
-from memoryportal.memory import MemoryRoomError, StoreUnavailable, controls
+from memoryportal.base.keys import KeyTrouble
+from memoryportal.memory import MemoryRoomError, StoreUnavailable
 from memoryportal.memory.stores import current_store
 
-from . import finishing, letters
-from .lease import MAX_ATTEMPTS, Lease, LeaseLost, claim, delay_details, give_to_people
+from . import finishing
+from .lease import MAX_ATTEMPTS, Lease, LeaseLost, claim, delay_details, give_to_people, tell_delay
 from .models import Erasure
 from .moves import move, note
 from .reach import Reach
 from .states import State
 from .steps import note_found, prepare_steps
-from .verification import Questions, verify
+from .verification import Questions, Verdict, verify
 
 logger = logging.getLogger(__name__)
 SWEEPS = (timedelta(minutes=10), timedelta(days=1))  # after the first reading, where the store cannot fence
+ROUNDS = 3  # of erasing and reading again, before what is still there is named as an exception
 FIRST_DELAY = timedelta(seconds=20)
 LONGEST_DELAY = timedelta(hours=4)
+FORESEEN = (MemoryRoomError, AuditUnavailable, finishing.LedgerUnavailable, KeyTrouble, OSError)
 
 
 def run(erasure: Erasure) -> Erasure:
-    """Carry `erasure` as far as it gets now, and return it as stored. Does nothing while another run is at it."""
-    lease = claim(erasure.pk)
+    """Carry `erasure` as far as it gets now, and return it as stored. Does nothing while another run is at it.
+
+    What nobody foresaw is raised, after the request was put off like any other that could not go on.
+    """
+    lease = _claimed(erasure.pk)
     if lease is not None:
-        try:
-            _carry_out(lease)
-        except LeaseLost:
-            logger.warning("an erasure was taken over by another run")
-        except (MemoryRoomError, AuditUnavailable, finishing.LedgerUnavailable, OSError) as error:
-            _postpone(lease, error)
+        _work(lease)
     return Erasure.objects.prefetch_related("steps", "outside").get(pk=erasure.pk)
+
+
+def _claimed(pk: uuid.UUID) -> Lease | None:
+    try:
+        return claim(pk)
+    except AuditUnavailable:
+        logger.error("an erasure could not be taken up: the trail cannot be written")
+        return None
+
+
+def _work(lease: Lease) -> None:
+    try:
+        with lease.kept():
+            _carry_out(lease)
+    except LeaseLost:
+        logger.warning("an erasure was taken over by another run")
+    except FORESEEN as error:
+        _postpone(lease, error)
+    except Exception as error:
+        _postpone(lease, error)
+        raise
 
 
 def _carry_out(lease: Lease) -> None:
     reach = Reach(lease)
-    store = current_store()
-    for subject in reach.subjects:
-        controls.shut(store, subject, "erasing", reach.agent)
+    reach.shut("erasing")
     questions = Questions.taken_from(reach)
+    verdict = _erase_and_read(lease, reach, questions)
+    for _ in range(ROUNDS - 1):
+        if verdict.again:
+            verdict = _erase_and_read(lease, reach, questions)
+    if not _must_watch(lease):
+        finishing.finish(lease, reach, verdict.clean)
+
+
+def _erase_and_read(lease: Lease, reach: Reach, questions: Questions) -> Verdict:
+    with lease.step() as erasure:
+        move(erasure, State.ERASING)
     reach.write_journal()
     with lease.step() as erasure:
         prepare_steps(erasure, reach.whose())
     note_found(lease, reach.count())
-    reach.erase(lease)
+    reach.erase()
     with lease.step() as erasure:
         move(erasure, State.VERIFYING)
-    clean = verify(lease, reach, questions)
-    if _must_watch(lease):
-        return
-    finishing.finish(lease, reach, clean)
+    return verify(lease, reach, questions)
 
 
 def _must_watch(lease: Lease) -> bool:
@@ -83,20 +112,17 @@ def _must_watch(lease: Lease) -> bool:
 
 def _postpone(lease: Lease, error: Exception) -> None:
     """What is done stays done; the gate stays shut; the page says "delayed"."""
-    logger.error(
-        "an erasure could not go on: %s", error if isinstance(error, MemoryRoomError) else type(error).__name__
-    )
-    with contextlib.suppress(LeaseLost), lease.step() as erasure:
+    why = type(error).__name__
+    logger.error("an erasure could not go on: %s", error if isinstance(error, MemoryRoomError) else why)
+    with contextlib.suppress(LeaseLost, AuditUnavailable), lease.step() as erasure:
         if erasure.attempts >= MAX_ATTEMPTS:
-            give_to_people(erasure, type(error).__name__)
+            give_to_people(erasure, why)
             return
         erasure.lease_until, erasure.next_at = None, timezone.now() + delay(erasure.attempts)
-        first = erasure.attempts == 1
+        tell_delay(erasure)
         move(erasure, State.RETRYING)
-        if first:
-            letters.tell(erasure, "request_delayed")
         with contextlib.suppress(AuditUnavailable), transaction.atomic():  # a delay must be told all the same
-            note(erasure, Action.ERASURE_FAILED, SYSTEM, details=delay_details(erasure, type(error).__name__))
+            note(erasure, Action.ERASURE_FAILED, SYSTEM, details=delay_details(erasure, why))
 
 
 def delay(attempts: int) -> timedelta:
@@ -107,7 +133,7 @@ def delay(attempts: int) -> timedelta:
 
 def is_running(pk: uuid.UUID) -> bool:
     """Whether somebody is at work on it right now."""
-    return Erasure.objects.filter(pk=pk, lease_until__gt=timezone.now()).exists()
+    return Erasure.objects.filter(pk=pk, lease_until__gt=Now()).exists()
 
 
 __all__ = ["StoreUnavailable", "delay", "is_running", "run"]

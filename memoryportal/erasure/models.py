@@ -121,6 +121,7 @@ class Erasure(models.Model):
     grace_until = models.DateTimeField(null=True)
     began_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
+    delayed_at = models.DateTimeField(null=True)  # since when it takes longer, and the person was told so
     attempts = models.PositiveIntegerField(default=0)
     sweeps = models.PositiveSmallIntegerField(default=0)
     next_at = models.DateTimeField(null=True)  # before this moment the engine does not take it up

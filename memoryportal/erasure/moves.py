@@ -62,6 +62,7 @@ def _end(erasure: Erasure) -> None:
     erasure.told = erasure.identity_note = ""
     erasure.addresses, erasure.account_number = [], None
     erasure.lease_until = erasure.next_at = None
+    erasure.lease_token += 1  # whoever was at it writes nothing more
     erasure.open_rows.all().delete()
     erasure.journal.all().delete()
     erasure.links.all().delete()

@@ -4,11 +4,12 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 
-from memoryportal.memory import Residue, ScopedMemory, SubjectId
+from memoryportal.memory import Residue, ScopedMemory, SubjectId, controls
 from memoryportal.memory.places import Whose, kept_elsewhere, store_places
+from memoryportal.memory.stores import current_store
 
-from .lease import Lease
-from .models import Erasure, JournalPage, Scope
+from .lease import Lease, LeaseLost
+from .models import Erasure, JournalPage
 from .steps import note_removed
 
 PAGE = 10_000  # ids in one row of the journal
@@ -20,13 +21,12 @@ class Reach:
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
-        erasure = Erasure.objects.select_related("account").get(pk=lease.pk)
+        erasure = Erasure.objects.get(pk=lease.pk)
         self.subjects: list[SubjectId] = erasure.subject_ids
         self.agent: str = erasure.agent
         self.keep: tuple[str, ...] = ("never",) if erasure.keep_never else ()
-        goes = erasure.scope == Scope.ACCOUNT
-        self.account = erasure.account_id if goes else None
-        self.addresses = (erasure.account.email,) if goes and erasure.account else ()
+        self.account: int | None = erasure.account_number  # only where the account goes too
+        self.addresses: tuple[str, ...] = tuple(erasure.addresses)
 
     def memories(self) -> list[ScopedMemory]:
         return [ScopedMemory.for_person(subject, agent=self.agent or None) for subject in self.subjects]
@@ -63,15 +63,27 @@ class Reach:
     def _stored(self) -> list[str]:
         return [key for key in store_places() if key not in self.keep]
 
-    def erase(self, lease: Lease) -> None:
+    def shut(self, state: controls.State) -> None:
+        """Shut the gate for everything that this is about, and wait for writers under way."""
+        for memory in self.memories():
+            with self.lease.step():
+                controls.shut(current_store(), memory.subject, state, self.agent)
+
+    def erase(self) -> None:
         """Empty every place, the account last. What went is noted place by place."""
         for memory in self.memories():
-            note_removed(lease, self._erase_memories(memory))
+            with self.lease.step() as erasure:
+                note_removed(erasure, self._erase_memories(memory))
         for place, keeper in sorted(kept_elsewhere(self.whose()), key=lambda kept: kept[0].key == LAST):
-            note_removed(lease, {place.key: keeper.erase(self.whose())})
+            with self.lease.step() as erasure:
+                note_removed(erasure, {place.key: keeper.erase(self.whose())})
 
     def _erase_memories(self, memory: ScopedMemory) -> dict[str, int]:
-        return dict(memory.erase(keep=self.keep).counts)
+        """Only behind the shut gate: a worker that was frozen, and lost its lease, must not erase what came later."""
+        with controls.held_shut(current_store(), memory.subject, "erasing", self.agent) as shut:
+            if not shut:
+                raise LeaseLost
+            return dict(memory.erase(keep=self.keep).counts)
 
     def read_again(self) -> list[Residue]:
         """Every place, counted on fresh connections; None where it cannot be read now."""

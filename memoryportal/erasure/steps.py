@@ -11,12 +11,13 @@ from memoryportal.memory.places import PLACES, Whose, kept_elsewhere, store_plac
 from .lease import Lease
 from .models import Erasure, ErasureStep
 
+PROBLEM = 200  # characters
+
 
 def prepare_steps(erasure: Erasure, whose: Whose) -> None:
     """A row for every place that this request concerns, in the order in which people read them."""
-    keys = store_places() + [place.key for place, _ in kept_elsewhere(whose)]
-    if erasure.keep_never:
-        keys.remove("never") if "never" in keys else None
+    kept = {"never"} if erasure.keep_never else set()
+    keys = [key for key in store_places() if key not in kept] + [place.key for place, _ in kept_elsewhere(whose)]
     order = {key: number for number, key in enumerate(PLACES)}
     ErasureStep.objects.bulk_create(
         [ErasureStep(erasure=erasure, place=key, order=order[key]) for key in keys], ignore_conflicts=True
@@ -31,10 +32,10 @@ def note_found(lease: Lease, found: Mapping[str, int]) -> None:
             step.save(update_fields=["found"])
 
 
-def note_removed(lease: Lease, removed: Mapping[str, int]) -> None:
-    with lease.step() as erasure:
-        for place, count in removed.items():
-            erasure.steps.filter(place=place).update(removed=F("removed") + count)
+def note_removed(erasure: Erasure, removed: Mapping[str, int]) -> None:
+    """What went, as part of the step in which it did."""
+    for place, count in removed.items():
+        erasure.steps.filter(place=place).update(removed=F("removed") + count)
 
 
 def settle_removed(lease: Lease) -> None:
@@ -46,20 +47,43 @@ def settle_removed(lease: Lease) -> None:
             step.save(update_fields=["found", "removed"])
 
 
-def note_read(lease: Lease, residue: Iterable[Residue]) -> None:
-    """What a reading found; several subjects' rows of one place are added up."""
+def note_read(lease: Lease, readings: Iterable[Iterable[Residue]]) -> None:
+    """The worst of what several readings found; several subjects' rows of one place are added up."""
+    found = [_added_up(reading) for reading in readings]
+    worst = {place: _worst([reading[place] for reading in found if place in reading]) for place in set().union(*found)}
     now = timezone.now()
-    counts: dict[str, int | None] = {}
-    problems: dict[str, str] = {}
-    for found in residue:
-        before = counts.get(found.place, 0)
-        counts[found.place] = None if found.count is None or before is None else before + found.count
-        problems[found.place] = problems.get(found.place) or found.problem or ""
     with lease.step() as erasure:
-        for place, left in counts.items():
-            erasure.steps.filter(place=place).update(left=left, problem=problems[place][:200], verified_at=now)
+        for place, (left, problem) in worst.items():
+            erasure.steps.filter(place=place).update(left=left, problem=problem[:PROBLEM], verified_at=now)
+
+
+Left = tuple[int | None, str]
+"""How many rows are left, None where they could not be counted; and what is wrong, or nothing."""
+
+
+def _added_up(reading: Iterable[Residue]) -> dict[str, Left]:
+    found: dict[str, Left] = {}
+    for residue in reading:
+        count, problem = found.get(residue.place, (0, ""))
+        both = None if residue.count is None or count is None else count + residue.count
+        found[residue.place] = both, problem or residue.problem or ""
+    return found
+
+
+def _worst(seen: list[Left]) -> Left:
+    counts = [count for count, _ in seen]
+    problem = next((problem for _, problem in seen if problem), "")
+    return (None if None in counts else max(count or 0 for count in counts)), problem
 
 
 def note_problem(lease: Lease, place: str, problem: str) -> None:
+    """Add a sentence to what is wrong with a place."""
     with lease.step() as erasure:
-        erasure.steps.filter(place=place).update(problem=problem[:200])
+        for step in erasure.steps.filter(place=place):
+            step.problem = "; ".join(filter(None, [step.problem, problem]))[:PROBLEM]
+            step.save(update_fields=["problem"])
+
+
+def is_clean(erasure: Erasure) -> bool:
+    """Whether every place was read again and was empty."""
+    return all(step.is_empty for step in erasure.steps.all())

@@ -41,22 +41,26 @@ class Questions:
         return len(self.texts), answered
 
 
-def verify(lease: Lease, reach: Reach, questions: Questions) -> bool:
-    """Whether every place was read and found empty. Raises StoreUnavailable when one cannot be read now."""
-    readings = [_read(lease, reach) for _ in range(READINGS)]  # all of them, whatever the first says
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`clean`: every place was read and is empty. `again`: something is left that erasing once more may reach."""
+
+    clean: bool
+    again: bool
+
+
+def verify(lease: Lease, reach: Reach, questions: Questions) -> Verdict:
+    """Read everything, note what was found. Raises StoreUnavailable when a place cannot be read now."""
+    readings = [reach.read_again() for _ in range(READINGS)]  # all of them, whatever the first says
+    note_read(lease, readings)
     settle_removed(lease)
-    readings.append(_no_other_ids(lease, reach))
-    readings.append(_nothing_answers(lease, reach, questions))
-    return all(readings)
-
-
-def _read(lease: Lease, reach: Reach) -> bool:
-    residue = reach.read_again()
-    note_read(lease, residue)
+    residue = [found for reading in readings for found in reading]
     unread = sorted({found.place for found in residue if found.count is None})
     if unread:
         raise StoreUnavailable(f"could not be read again: {', '.join(unread)}")
-    return not any(found.count or found.problem for found in residue)
+    silent, known = _nothing_answers(lease, reach, questions), _no_other_ids(lease, reach)
+    left = any(found.count for found in residue)
+    return Verdict(silent and known and not left and not any(found.problem for found in residue), left or not silent)
 
 
 def _no_other_ids(lease: Lease, reach: Reach) -> bool:
@@ -74,7 +78,10 @@ def _nothing_answers(lease: Lease, reach: Reach, questions: Questions) -> bool:
     except MemoryRoomError as error:
         raise StoreUnavailable(f"the search could not be repeated: {error}") from None
     with lease.step() as erasure:
-        if result is not None:
-            erasure.questions, erasure.answered = result
+        if result is not None or erasure.answered:  # an answer of before would speak of what is gone by now
+            erasure.questions, erasure.answered = result or (None, None)
             erasure.save(update_fields=["questions", "answered"])
-    return result is None or result[1] == 0
+    if result is None or result[1] == 0:
+        return True
+    note_problem(lease, "memories", f"the search still answered {result[1]} of {result[0]} questions")
+    return False
