@@ -39,7 +39,7 @@ def rename_subject(old: str, new: SubjectId, owner_dsn: str | None = None, *, re
         with confirming():
             moved = store.rename(old, new)
     try:
-        with psycopg.connect(dsn, connect_timeout=3) as connection, _unforced(connection, tables, suffixes):
+        with psycopg.connect(dsn, connect_timeout=3) as connection, unforced(connection, tables, suffixes):
             _refuse_one_in_use(_in_use(connection, tables, suffixes, new) and not resume)
             moved |= {tables.name(suffix): _move(connection, tables, suffix, old, new) for suffix in suffixes}
         with psycopg.connect(dsn, autocommit=True, connect_timeout=3) as connection:
@@ -55,7 +55,7 @@ def _refuse_one_in_use(in_use: bool) -> None:
 
 
 @contextmanager
-def _unforced(connection: psycopg.Connection[Any], tables: Tables, suffixes: list[str]) -> Iterator[None]:
+def unforced(connection: psycopg.Connection[Any], tables: Tables, suffixes: list[str]) -> Iterator[None]:
     """The owner may touch every row for the length of this transaction; other logins stay bound throughout."""
     forced = [suffix for suffix in suffixes if _is_forced(connection, tables.identifier(suffix))]
     for suffix in forced:
@@ -77,14 +77,14 @@ def _alter(connection: psycopg.Connection[Any], table: sql.Identifier, what: sql
     connection.execute(sql.SQL("ALTER TABLE {} {} ROW LEVEL SECURITY").format(table, what))
 
 
-def _subject_of(suffix: str) -> sql.SQL:
+def subject_of(suffix: str) -> sql.SQL:
     return sql.SQL("payload->>'user_id'") if suffix in _IN_PAYLOAD else sql.SQL("subject")
 
 
 def _in_use(connection: psycopg.Connection[Any], tables: Tables, suffixes: list[str], new: str) -> bool:
     statement = sql.SQL("SELECT EXISTS (SELECT 1 FROM {} WHERE {} = %s)")
     return any(
-        connection.execute(statement.format(tables.identifier(suffix), _subject_of(suffix)), (new,)).fetchone()[0]  # type: ignore[index]
+        connection.execute(statement.format(tables.identifier(suffix), subject_of(suffix)), (new,)).fetchone()[0]  # type: ignore[index]
         for suffix in suffixes
     )
 
@@ -95,5 +95,5 @@ def _move(connection: psycopg.Connection[Any], tables: Tables, suffix: str, old:
     ).format()
     statement = sql.SQL('UPDATE {} SET {} WHERE {} = %s COLLATE "C"')
     return connection.execute(
-        statement.format(tables.identifier(suffix), change, _subject_of(suffix)), (new, old)
+        statement.format(tables.identifier(suffix), change, subject_of(suffix)), (new, old)
     ).rowcount

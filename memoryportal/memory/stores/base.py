@@ -143,5 +143,8 @@ class Store(Protocol):
     def entities(self, scope: Scope, limit: int) -> list[Entity]:
         """Noted names, by text."""
 
+    def unlink(self, scope: Scope, ids: list[str]) -> int:
+        """Take the ids out of the subject's noted names, whether or not these memories exist; how many names went."""
+
     def messages(self, scope: Scope, limit: int) -> list[Message]:
         """The message buffer, oldest first."""

@@ -61,6 +61,10 @@ class RemovalMixin(SideTables):
         side = self.delete_side(cursor, scope, gone)
         return Removed({"memories": len(gone), "entities": entities, **side})
 
+    def unlink(self, scope: Scope, ids: list[str]) -> int:
+        with self.open(scope) as cursor:
+            return self.unlink_entities(cursor, str(scope.subject), ids)
+
     def unlink_entities(self, cursor: Cursor, subject: str, ids: list[str]) -> int:
         """Take the ids out of the subject's entities; an entity that links to nothing any more goes. Counts those."""
         keep = sql.SQL(

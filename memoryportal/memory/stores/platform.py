@@ -169,6 +169,10 @@ class PlatformStore(ChangesMixin):
     def purge_version(self, scope: Scope, memory_id: str, seq: int, current: str, before: bool = False) -> bool:
         raise BadQuery("mem0's Platform cannot remove one earlier wording. To remove all wordings, delete the memory.")
 
+    def unlink(self, scope: Scope, ids: list[str]) -> int:
+        """Nothing: there are no names to read."""
+        return 0
+
     def entities(self, scope: Scope, limit: int) -> list[Entity]:
         """None: the Platform's graph is not readable, as `abilities.limits` says."""
         return []

@@ -69,6 +69,11 @@ class RemovalMixin(RowsMixin):
             deleted += len(ids)
         return deleted
 
+    def unlink(self, scope: Scope, ids: list[str]) -> int:
+        with self.open(scope) as cursor:
+            fence.alone(cursor, scope)
+            return self.unlink_entities(scope, ids)
+
     def unlink_entities(self, scope: Scope, ids: list[str]) -> int:
         """Take the ids out of the subject's entities; an entity that links to nothing any more goes. Counts those."""
         collection, subject, gone = self.tables.name("entities"), Scope(scope.subject), set(ids)

@@ -83,6 +83,11 @@ class RemovalMixin(ValkeyBase):
 
     # --- noted names ---------------------------------------------------------------------------------------------
 
+    def unlink(self, scope: Scope, ids: list[str]) -> int:
+        with self.open(scope) as cursor:
+            fence.alone(cursor, scope)
+            return self.unlink_names(scope, set(ids))
+
     def unlink_names(self, scope: Scope, ids: set[str]) -> int:
         """Take the ids out of the subject's noted names; a name that links to nothing any more goes. Counts those."""
         subject, empty = Scope(scope.subject), []
