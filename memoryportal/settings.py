@@ -1,6 +1,7 @@
 """Settings, read from the environment once. README.md, "Configuration", lists every variable."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -138,6 +139,7 @@ MEM0_HOST = env.str("MEM0_HOST", default="")
 MEMORY_DATABASE_URL = env.str("MEMORY_DATABASE_URL", default="")
 MEMORY_OWNER_URL = env.str("MEMORY_OWNER_URL", default="")
 SEARCH_FLOOR = env.float("SEARCH_FLOOR", default=None)  # None: the embedder's own measured default
+LLM_TIMEOUT_SECONDS = env.float("LLM_TIMEOUT_SECONDS", default=25)  # for one answer; the assistant asks twice a turn
 USE_LOG_DAYS = env.int("USE_LOG_DAYS", default=90)  # how long it stays on record which assistant was handed what
 MEM0_HISTORY_PATHS = env.list("MEM0_HISTORY_PATHS", default=[])  # SQLite files that plain mem0 writes on this machine
 
@@ -168,6 +170,12 @@ STAFF_SESSION_ABSOLUTE_SECONDS = env.int("STAFF_SESSION_ABSOLUTE_SECONDS", defau
 # --- the gateway for assistants ---------------------------------------------------------------------------------------
 GATEWAY_KEY_PER_MINUTE = env.int("GATEWAY_KEY_PER_MINUTE", default=6000)  # requests with one service key, all people
 GATEWAY_SUBJECT_PER_MINUTE = env.int("GATEWAY_SUBJECT_PER_MINUTE", default=300)  # requests with it for one person
+
+# --- the assistant of the portal itself ------------------------------------------------------------------------------
+ASSISTANT_NAME = env.str("ASSISTANT_NAME", default="portal_assistant")  # under which its memories are kept
+ASSISTANT_PER_MINUTE = env.int("ASSISTANT_PER_MINUTE", default=20)  # messages of one person
+if not re.fullmatch(r"[\w.@-]{1,128}", ASSISTANT_NAME, re.ASCII):
+    raise ImproperlyConfigured("ASSISTANT_NAME is 1 to 128 letters, digits, dots, dashes, underscores and @.")
 
 # --- sign-in
 # ------------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from django.conf import settings
 
 from .configuration import OFFLINE_DIMENSIONS, PLATFORM, configuration
+from .endpoints import bounded
 from .errors import EmbedderUnavailable, WordingStopped
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 # answer ("food preferences": "I am vegetarian", 0.195) is lost.
 OFFLINE_FLOOR = 0.19
 OTHER_FLOOR = 0.30
+ANSWER_SECONDS, MOST_BYTES = 20.0, 8 * 1024 * 1024  # of a configured embedder, for one request
 Action = Literal["add", "search", "update"]
 
 
@@ -115,7 +117,8 @@ def _configured(provider: str, config_repr: str) -> Any:
 
     block = configuration().embedder or {}
     try:
-        return ConfiguredEmbedder(EmbedderFactory.create(provider, block.get("config") or {}, None))
+        made = EmbedderFactory.create(provider, block.get("config") or {}, None)
+        return ConfiguredEmbedder(bounded(made, ANSWER_SECONDS, MOST_BYTES))
     except Exception as error:  # noqa: BLE001 - every provider raises its own, and some repeat the key
         failed = type(error).__name__
     raise EmbedderUnavailable(f"the embedder {provider!r} could not be set up ({failed})")

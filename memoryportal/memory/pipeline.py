@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 from mem0.configs.base import MemoryConfig
 from mem0.memory import telemetry
 from mem0.memory.main import Memory
-from mem0.utils.factory import LlmFactory
 
 from .configuration import Configuration, configuration
 from .embedding import Prepared, Screened, embedder
 from .errors import ScopeViolation
+from .llm import language_model
 from .pool import Cursor, store_errors, transaction
 from .scope import AnyScope, Filters
 from .uses import Noting
@@ -122,7 +122,7 @@ class Pipeline(Memory):
         self.db: Any = None
         self.reranker: Any = None
         self._entity_store: Any = None
-        self.llm = _language_model(configured)
+        self.llm: Any = language_model(configured)
         self.collection_name = configured.collection
         self.api_version = self.config.version
         self.custom_instructions = self.config.custom_instructions
@@ -158,12 +158,6 @@ class Pipeline(Memory):
 
     def delete_all(self, *_: Any, **__: Any) -> Any:
         raise ScopeViolation("use ScopedMemory.erase: mem0's delete_all leaves history, entities and messages behind")
-
-
-def _language_model(configured: Configuration) -> Any:
-    if configured.llm is None:
-        return None
-    return LlmFactory.create(str(configured.llm["provider"]), configured.llm.get("config") or {})
 
 
 _template: tuple[Configuration, Pipeline] | None = None
