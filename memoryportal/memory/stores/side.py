@@ -21,10 +21,22 @@ VERSION_COLUMNS = (
     "seq, memory_id::text, event, old_memory, new_memory, created_at, updated_at, actor_id, role, purged, subject"
 )
 MESSAGE_COLUMNS = "seq, agent, run, role, name, content, created_at, subject"
+TALKING = controls.LOCK_SPACE + 2
 SIDE_PLACES = ("history", "messages", "uses", "never")
 Counting = tuple[sql.Composed, list[Any]]
 Gone = list[tuple[str, str | None, str | None]]
 """(memory id, agent, run) of memories that were deleted."""
+Talks = set[tuple[str, str]]
+"""(agent, run) of conversations, '' where there is none."""
+
+
+def hold_talks(cursor: Cursor, scope: Scope) -> None:
+    """Until the transaction ends, nobody else keeps or removes what was said in this person's conversations.
+
+    A deletion removes what was said about the memory. Something that was made with the memory must not be kept
+    right after that, by somebody who looked right before it.
+    """
+    cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (TALKING, str(scope.subject)))
 
 
 class SideTables:
@@ -119,23 +131,35 @@ class SideTables:
         """History and uses of these memories, and the buffered messages of the conversations that they came from.
 
         A message cannot be traced to one memory, and mem0 sends the buffer to the LLM again with the next turn, where
-        the deleted text would be learned anew. So the whole buffer of that conversation goes.
+        the deleted text would be learned anew. So the whole buffer of that conversation goes; and of those in which
+        an assistant was handed the memory, and may have said it.
         """
         subject, ids = str(scope.subject), [row[0] for row in gone]
-        of_these = sql.SQL("DELETE FROM {} WHERE subject = %s AND memory_id = ANY(%s::uuid[])")
-        history, uses = (
-            cursor.execute(of_these.format(self.tables.identifier(place)), (subject, ids)).rowcount
-            for place in ("history", "uses")
+        hold_talks(cursor, scope)
+        statement = sql.SQL("DELETE FROM {} WHERE subject = %s AND memory_id = ANY(%s::uuid[])")
+        history = cursor.execute(statement.format(self.tables.history), (subject, ids)).rowcount
+        handed = self._handed_in(cursor, subject, ids)
+        uses = cursor.execute(statement.format(self.tables.identifier("uses")), (subject, ids)).rowcount
+        talks = {(row[1] or "", row[2] or "") for row in gone} | handed
+        return {"history": history, "messages": self._delete_talks(cursor, subject, talks), "uses": uses}
+
+    def _handed_in(self, cursor: Cursor, subject: str, ids: list[str]) -> Talks:
+        """The conversations in which these memories were handed out, as far as the use log goes back."""
+        statement = sql.SQL(
+            "SELECT DISTINCT COALESCE(agent, ''), COALESCE(run, '') FROM {} "
+            "WHERE subject = %s AND memory_id = ANY(%s::uuid[])"
         )
-        places = sorted({(row[1] or "", row[2] or "") for row in gone})
-        messages = cursor.execute(
-            sql.SQL(
-                "DELETE FROM {} WHERE subject = %s AND (COALESCE(agent, ''), COALESCE(run, '')) IN "
-                "(SELECT * FROM unnest(%s::text[], %s::text[]))"
-            ).format(self.tables.messages),
-            (subject, [place[0] for place in places], [place[1] for place in places]),
-        ).rowcount
-        return {"history": history, "messages": messages, "uses": uses}
+        return set(cursor.execute(statement.format(self.tables.identifier("uses")), (subject, ids)).fetchall())
+
+    def _delete_talks(self, cursor: Cursor, subject: str, talks: Talks) -> int:
+        """The buffered messages of these conversations; how many went."""
+        statement = sql.SQL(
+            "DELETE FROM {} WHERE subject = %s AND (COALESCE(agent, ''), COALESCE(run, '')) IN "
+            "(SELECT * FROM unnest(%s::text[], %s::text[]))"
+        ).format(self.tables.messages)
+        ordered = sorted(talks)
+        named = [talk[0] for talk in ordered], [talk[1] for talk in ordered]
+        return cursor.execute(statement, (subject, *named)).rowcount
 
     def delete_narrowed(self, cursor: Cursor, scope: Scope, gone: Gone) -> dict[str, int]:
         """The same for all of a narrowed scope: also messages from which nothing was remembered, and its own uses.
@@ -182,9 +206,14 @@ class SideTables:
         return [version for version in versions if version.memory_id not in alive][:limit]
 
     def purge_version(self, scope: Scope, memory_id: str, seq: int, current: str, before: bool = False) -> bool:
+        """Its conversations' buffers go too: the wording may stand in them, and would be sent to the LLM again."""
         subject = str(scope.subject)
         table = self.tables.history
+        talks = {
+            (row[1].get("agent_id") or "", row[1].get("run_id") or "") for row in self.get_many(scope, [memory_id])
+        }
         with self.open(scope) as cursor:
+            hold_talks(cursor, scope)
             row = cursor.execute(
                 sql.SQL(
                     "SELECT CASE WHEN %s THEN old_memory ELSE COALESCE(new_memory, old_memory) END FROM {} "
@@ -201,6 +230,7 @@ class SideTables:
                     ).format(table, column, column),
                     (subject, memory_id, row[0]),
                 )
+            self._delete_talks(cursor, subject, talks | self._handed_in(cursor, subject, [memory_id]))
         return True
 
     def messages(self, scope: Scope, limit: int) -> list[Message]:
