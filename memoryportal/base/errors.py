@@ -7,6 +7,7 @@ import psycopg
 from csp.context_processors import nonce
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 
 from .context import site
@@ -54,6 +55,13 @@ NOT_FOUND = ErrorText(
     "This page does not exist, or what it showed is no longer stored.",
     "",
     "Go to the start and look from there.",
+)
+NOT_THIS_WAY = ErrorText(
+    405,
+    "This page cannot be opened like that",
+    "This address answers a button on another page. It was opened directly, or by a program.",
+    NOTHING_CHANGED,
+    "Go to the start and use the button there.",
 )
 SERVER_ERROR = ErrorText(
     500,
@@ -110,6 +118,13 @@ def error_response(request: HttpRequest, text: ErrorText) -> HttpResponse:
     response = HttpResponse(html, status=text.status)
     if text.status == 503:
         response.headers["Retry-After"] = "30"
+    return response
+
+
+def explained(request: HttpRequest, refusal: HttpResponseBase) -> HttpResponse:
+    """Django's empty 405 as a page; which methods would do stays in its header."""
+    response = error_response(request, NOT_THIS_WAY)
+    response.headers["Allow"] = refusal.headers["Allow"]
     return response
 
 

@@ -6,11 +6,11 @@ from typing import Any
 from django.contrib.auth.signals import user_logged_out
 from django.db import InterfaceError, OperationalError
 from django.dispatch import receiver
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
-from .errors import is_unavailability, unavailable
+from .errors import explained, is_unavailability, unavailable
 from .installation import settle_start
 from .request_id import HEADER, numbered
 
@@ -42,6 +42,8 @@ class SafeResponseMiddleware:
             response: HttpResponseBase = unavailable(request, error)
         else:
             response = self.get_response(request)
+            if isinstance(response, HttpResponseNotAllowed) and not response.content:
+                response = explained(request, response)
         # Overrides what a view says: a page that some cache keeps is a page that somebody else may see.
         response.headers["Cache-Control"] = "no-store"
         patch_vary_headers(response, ("Cookie", "HX-Request", "HX-Target"))

@@ -145,6 +145,15 @@ def test_unknown_and_forbidden_forms(client: Client) -> None:
 
 
 @pytest.mark.django_db
+def test_a_page_that_only_a_button_opens_says_so(alice_client: Client) -> None:
+    response = alice_client.post("/held/")
+    assert response.status_code == 405
+    assert response["Allow"] == "GET, HEAD"
+    assert "answers a button" in page(response)
+    assert NOTHING_CHANGED in page(response)
+    assert alice_client.post("/held/", headers={"HX-Request": "true"}).content.strip().startswith(b"<div")
+
+
 def test_bad_host_is_refused(client: Client) -> None:
     assert client.get("/", headers={"Host": "evil.example.com"}).status_code == 400
 
