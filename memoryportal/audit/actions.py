@@ -48,6 +48,7 @@ class Action(models.TextChoices):
     ERASURE_WATCHED = "erasure.watched", "Erased and read again; being watched"
     ERASURE_DONE = "erasure.done", "Everything was erased"
     ERASURE_FAILED = "erasure.failed", "An erasure could not go on"
+    ERASURE_REPLAYED = "erasure.replayed", "Erased again after a restore"
     PERSON_FOUND = "person.found", "Looked a person up"
     PERSON_MISSED = "person.missed", "Looked for a person who is not here"
     GRANT_OPENED = "grant.opened", "Was given access for a while"
