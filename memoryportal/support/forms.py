@@ -19,8 +19,8 @@ from .present import id_label
 from .target import ids_of
 
 By = Literal["meaning", "word"]
-_EXACT = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
-_PLAIN = RegexValidator(r"\A[A-Za-z0-9][A-Za-z0-9#._/-]*\Z", "Use letters, digits and # . _ / - only.")
+EXACT = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+PLAIN = RegexValidator(r"\A[A-Za-z0-9][A-Za-z0-9#._/-]*\Z", "Use letters, digits and # . _ / - only.")
 
 
 class ReasonField(forms.CharField):
@@ -51,7 +51,7 @@ class FindForm(forms.Form):
         label="E-mail address, id or reference",
         help_text="Exactly as the person gave it to you. There is no search for something similar.",
         max_length=254,
-        widget=forms.TextInput(attrs=_EXACT),
+        widget=forms.TextInput(attrs=EXACT),
         error_messages={"required": "Write what to look for."},
     )
 
@@ -71,8 +71,8 @@ class OpenForm(forms.Form):
         label="Case number",
         help_text="Of the ticket in which the person asked. The person reads it.",
         max_length=40,
-        validators=[_PLAIN],
-        widget=forms.TextInput(attrs={**_EXACT, "class": "input-short"}),
+        validators=[PLAIN],
+        widget=forms.TextInput(attrs={**EXACT, "class": "input-short"}),
         error_messages={"required": "Write the case number."},
     )
     reason = ReasonField("Why you need to look", "For the auditors. Leave out what the person told you in confidence.")

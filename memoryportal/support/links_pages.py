@@ -15,17 +15,15 @@ from memoryportal.accounts.waiting import LinkAsk
 from memoryportal.memory import InvalidSubject, SubjectId
 
 from . import linking, people
-from .forms import ReasonField
+from .forms import EXACT, ReasonField
 from .guard import StaffRequest, staff
-
-_EXACT = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
 
 
 class AskForm(forms.Form):
     words = forms.CharField(
         label="E-mail address of the account",
         max_length=254,
-        widget=forms.TextInput(attrs=_EXACT),
+        widget=forms.TextInput(attrs=EXACT),
         error_messages={"required": "Write whose account it is."},
     )
     subject = forms.CharField(
@@ -33,7 +31,7 @@ class AskForm(forms.Form):
         help_text="Exactly as the assistant uses it (mem0's user_id).",
         max_length=128,
         strip=False,
-        widget=forms.TextInput(attrs=_EXACT),
+        widget=forms.TextInput(attrs=EXACT),
         error_messages={"required": "Write the id."},
     )
     issuer = forms.CharField(label="Whose id it is", help_text="The person reads it.", max_length=200, required=False)

@@ -9,7 +9,7 @@ from memoryportal.accounts.staff import pseudonym_of_staff
 from memoryportal.audit.actions import Action
 from memoryportal.audit.record import Actor, record
 
-from . import grants, people, present, target
+from . import grants, people, present, request_queue, target
 from .forms import FindForm
 from .guard import StaffRequest, staff
 
@@ -23,8 +23,13 @@ def home(request: StaffRequest) -> HttpResponse:
         "roles": sorted(request.roles),
         "name": pseudonym_of_staff(request.user.pk),
         "grant": present.shown(running) if running else None,
+        "counts": _counts(request) if {PRIVACY, AUDITOR} & request.roles else None,
     }
     return render(request, "support/home.html", context)
+
+
+def _counts(request: StaffRequest) -> request_queue.Counts:
+    return request_queue.counts(request_queue.visible(request.user, request.roles))
 
 
 @staff(SUPPORT, PRIVACY)

@@ -28,7 +28,11 @@ def who(account: User | None) -> str:
     """The person as far as somebody needs it who knows the address already, such as "a…@example.com"."""
     if account is None:
         return "somebody without an account here"
-    name, _, host = account.email.rpartition("@")
+    return masked_address(account.email)
+
+
+def masked_address(address: str) -> str:
+    name, _, host = address.rpartition("@")
     return f"{name[:1]}…@{host}"
 
 

@@ -7,6 +7,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from memoryportal.accounts.roles import PRIVACY, SUPPORT
+from memoryportal.erasure.letters import address_of
+from memoryportal.erasure.states import State
 
 from . import grants, present, requesting
 from .answers import explained
@@ -23,5 +25,7 @@ def hand_over(request: StaffRequest, grant_id: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         requesting.hand_over(grant, form.cleaned_data["reason"])
         return redirect("support:hand_over", grant_id)
-    context = {"grant": present.shown(grant), "form": form, "filed": requesting.open_request(grant)}
+    filed = requesting.open_request(grant)
+    asked = filed is not None and filed.state == State.IDENTITY and bool(address_of(filed))
+    context = {"grant": present.shown(grant), "form": form, "filed": filed, "asked": asked}
     return render(request, "support/hand_over.html", context, status=422 if form.errors else 200)

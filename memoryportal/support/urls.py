@@ -1,8 +1,27 @@
 """The staff's pages. Every view has its guard: `staff_path` refuses one without."""
 
-from . import acts_page, auditing, grant_pages, links_pages, memory_pages, people_pages, request_pages
-from .guard import staff_path
+from django.urls import register_converter
 
+from . import (
+    act_pages,
+    acts_page,
+    attaching,
+    auditing,
+    grant_pages,
+    links_pages,
+    memory_pages,
+    new_request_page,
+    people_pages,
+    queue_page,
+    request_pages,
+    story_page,
+)
+from .guard import staff_path
+from .request_acts import ACTS
+from .request_names import RequestName
+
+register_converter(RequestName, "request")
+ONE = "requests/<request:reference>/"
 app_name = "support"
 urlpatterns = [
     staff_path("", people_pages.home, name="home"),
@@ -14,6 +33,15 @@ urlpatterns = [
     staff_path("grants/<uuid:grant_id>/search/", memory_pages.search, name="search"),
     staff_path("grants/<uuid:grant_id>/memories/<uuid:memory_id>/delete/", memory_pages.delete, name="delete"),
     staff_path("grants/<uuid:grant_id>/request/", request_pages.hand_over, name="hand_over"),
+    staff_path("requests/", queue_page.show, name="requests"),
+    staff_path("requests/new/", new_request_page.new, name="request_new"),
+    staff_path(ONE, story_page.show, name="request"),
+    staff_path(f"{ONE}ids/", story_page.reveal, name="request_ids"),
+    staff_path(f"{ONE}receipt/", story_page.receipt, name="request_receipt"),
+    staff_path(f"{ONE}attach/", attaching.attach, name="request_attach"),
+    staff_path(f"{ONE}attach/find/", attaching.find, name="request_find"),
+    staff_path(f"{ONE}outside/<int:place_id>/", act_pages.outside, name="request_outside"),
+    *(staff_path(f"{ONE}{act.slug}/", act_pages.page_of(act), name=f"request_{act.name}") for act in ACTS),
     staff_path("links/", links_pages.show, name="links"),
     staff_path("links/<int:ask_id>/approve/", links_pages.approve, name="link_approve"),
     staff_path("links/<int:ask_id>/drop/", links_pages.drop, name="link_drop"),

@@ -15,7 +15,12 @@ def names(path: Path) -> set[str]:
     """Every name that a module mentions."""
     tree = ast.parse(path.read_text())
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
-    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    functions = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    called = {node.id for node in functions if isinstance(node, ast.Name)}
+    # ScopedMemory.for_person(…) makes one as well.
+    called |= {
+        node.value.id for node in functions if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
     return called | (imported & {"current_store", "bulk", "controls", "inspection"})
 
 
