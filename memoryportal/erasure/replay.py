@@ -108,6 +108,8 @@ class _Again:
         keys = self._destroy_keys()
         for line in self.facts.erased.values():
             self._erase(line)
+        if self.facts.account and account_of(self.subject, self.facts.account):
+            self.report.left += 1
         switched = self._switch()
         self.report.removed.update(self.removed)
         self.report.switched += switched
