@@ -13,8 +13,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 
+from memoryportal.accounts import removal
 from memoryportal.accounts.models import User, normal_address
-from memoryportal.accounts.roles import roles_of
 from memoryportal.accounts.subjects import own_subjects
 from memoryportal.audit.actions import Action
 from memoryportal.audit.record import NOBODY, SYSTEM, Actor
@@ -137,7 +137,7 @@ def _attach(erasure: Erasure) -> Erasure | None:
     an administrator.
     """
     account = _account_of(erasure.address)
-    if account is None or erasure.subjects or (erasure.scope == Scope.ACCOUNT and is_staff(account)):
+    if account is None or erasure.subjects or (erasure.scope == Scope.ACCOUNT and removal.objection(account)):
         return None
     erasure.account, erasure.subjects = account, [str(subject) for subject in own_subjects(account)]
     for there in _in_the_way(erasure):
@@ -155,11 +155,6 @@ def _account_of(address: str) -> User | None:
         email__iexact=address, verified=True, user__is_active=True
     )
     return found[0].user if found else None
-
-
-def is_staff(account: User) -> bool:
-    """Whether the account holds a role, so that it cannot simply go."""
-    return account.is_superuser or bool(roles_of(account))
 
 
 def _in_the_way(erasure: Erasure) -> list[Erasure]:

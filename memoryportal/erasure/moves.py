@@ -12,7 +12,7 @@ from memoryportal.audit.actions import Action
 from memoryportal.audit.record import Actor, record
 
 from . import letters
-from .models import Channel, Erasure, Identified, office_day
+from .models import Erasure, Identified, office_day
 from .states import TERMINAL, State, may_go
 
 
@@ -95,7 +95,7 @@ def _asked_themselves(erasure: Erasure) -> bool:
 
 def grace_of(erasure: Erasure) -> timedelta:
     """How long it can still be cancelled before it begins."""
-    own = erasure.channel == Channel.SELF
+    own = erasure.identified_how == Identified.SESSION  # also where somebody else wrote it down first
     return timedelta(hours=settings.ERASURE_GRACE_HOURS_OWN if own else settings.ERASURE_GRACE_HOURS)
 
 
