@@ -19,6 +19,7 @@ from memoryportal.memory import (
     MemoryChanged,
     MemoryNotFound,
     UseRestricted,
+    WordingStopped,
     WritesPaused,
 )
 
@@ -58,6 +59,7 @@ _CODES: dict[type[Exception], str] = {
     BadCursor: "bad-cursor",
     WritesPaused: "writes-paused",
     UseRestricted: "use-restricted",
+    WordingStopped: "wording-stopped",
     ErasureRunning: "erasure-running",
     EmbedderUnavailable: "embedder-unavailable",
     InferenceFailed: "model-unavailable",

@@ -1,5 +1,6 @@
 """The OpenAPI document, and the page that shows it: made on the server, so that it needs no script of anybody's."""
 
+import json
 from functools import cache
 from typing import Any
 
@@ -23,15 +24,21 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
 @cache
 def document() -> dict[str, Any]:
     """The OpenAPI document. ninja knows one media type; problems have another."""
-    described = dict(api.get_openapi_schema(path_prefix=PREFIX))
+    described: dict[str, Any] = json.loads(json.dumps(api.get_openapi_schema(path_prefix=PREFIX)))
     for operation in _operations(described):
         for parameter in operation["parameters"]:
             parameter["schema"] = _SCHEMAS.get(parameter["name"], parameter["schema"])
         for status, answer in operation["responses"].items():
-            if status >= 400:
+            if int(status) >= 400:
                 answer["content"] = {MEDIA_TYPE: answer["content"]["application/json"]}
-                answer["description"] = " · ".join(kind.code for kind in KINDS.values() if kind.status == status)
+                answer["description"] = " · ".join(kind.code for kind in KINDS.values() if kind.status == int(status))
     return described
+
+
+def methods_at(route: str) -> frozenset[str]:
+    """Which methods there are at a route of Django's, such as memories/<memory_id>."""
+    of_path = document()["paths"][PREFIX + route.replace("<", "{").replace(">", "}")]
+    return frozenset(method.upper() for method in of_path)
 
 
 def _operations(described: dict[str, Any]) -> list[dict[str, Any]]:
@@ -61,7 +68,7 @@ def docs(request: HttpRequest) -> HttpResponse:
 
 def _shown(method: str, path: str, operation: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
-    good = next((status, answer) for status, answer in operation["responses"].items() if status < 400)
+    good = next((status, answer) for status, answer in operation["responses"].items() if int(status) < 400)
     given = good[1]["content"]["application/json"]["schema"]
     return {
         "id": operation["operationId"],

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
@@ -17,30 +17,38 @@ PARAMETERS = {("GET", "memories"): {"after", "limit", "order"}}  # (method, name
 View = Callable[..., HttpResponseBase]
 
 
-def gateway(view: View, route: str) -> View:
-    """One view of the gateway. Exempt from CSRF because it looks at no cookie: a browser has nothing to lend here."""
+def gateway(view: View, route: str, methods: frozenset[str] = frozenset()) -> View:
+    """One view of the gateway, for these methods; for none: whatever it answers to.
+
+    Exempt from CSRF because it looks at no cookie: a browser has nothing to lend here.
+    """
 
     @csrf_exempt
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
-            _check(request, route)
+            if methods:
+                _check(request, route, methods)
             response = view(request, *args, **kwargs)
         except Problem as problem:
             response = problem.response()
+        if response.status_code == 405:
+            response.headers["Allow"] = ", ".join(sorted(methods))
         return _leaving(request, response, route)
 
     return answer
 
 
-def _check(request: HttpRequest, route: str) -> None:
+def _check(request: HttpRequest, route: str, methods: frozenset[str]) -> None:
+    if request.method not in methods:
+        raise Problem("method-not-allowed")
     _check_parameters(request, PARAMETERS.get((str(request.method), route), set()))
     length = request.META.get("CONTENT_LENGTH") or "0"
     if "HTTP_TRANSFER_ENCODING" in request.META or not (length.isascii() and length.isdecimal()):
         raise Problem("bad-request", "Say how long the body is (Content-Length).")
     if len(length) > 10 or int(length) > MAX_BODY:
         raise Problem("too-large")
-    if request.method not in ("POST", "PATCH", "PUT"):
+    if request.method not in ("POST", "PATCH"):
         if int(length):
             raise Problem("bad-request", "This takes no body.")
     elif not _is_json(request):
@@ -61,10 +69,6 @@ def _is_json(request: HttpRequest) -> bool:
 
 
 def _leaving(request: HttpRequest, response: HttpResponseBase, route: str) -> HttpResponseBase:
-    if response.status_code == 405 and isinstance(response, HttpResponse):
-        refused = Problem("method-not-allowed").response()
-        refused.headers["Allow"] = ", ".join(sorted(response.headers["Allow"].replace(" ", "").split(",")))
-        response = refused
     if response.status_code >= 400:
         # Django's own line would name the path, which a caller may have filled with anything.
         response._has_been_logged = True  # type: ignore[attr-defined]

@@ -33,12 +33,13 @@ def add(request: TokenRequest, body: Add, idempotency_key: OnceKey = None) -> St
     visit, told, fresh = request.auth, body.told(), list[Item]()
 
     def act() -> Outcome:
-        fresh.extend(visit.memory.add(told, infer=body.infer, metadata=body.metadata, expires=body.expires))
-        return Outcome([item.id for item in fresh])
+        added = visit.memory.add(told, infer=body.infer, metadata=body.metadata, expires=body.expires)
+        fresh.extend(added)
+        return Outcome([item.id for item in fresh], {"stopped": added.stopped})
 
     outcome = once(request, _writer(visit, "add"), act)
     items = _still_there(visit, outcome.ids) if outcome.replayed else fresh
-    return Status(201, Added(memories=[Memory.of(item) for item in items]))
+    return Status(201, Added(memories=[Memory.of(item) for item in items], stopped=outcome.counts["stopped"]))
 
 
 @router.post("/memories/search", url_name="search", auth=READ, response=answers(200, Results), operation_id="search")

@@ -37,6 +37,7 @@ _KINDS = (
     Kind("right-missing", 403, "The key or the token does not have this right (read, write or delete)."),
     Kind("writes-paused", 403, "The person has paused remembering. Nothing was written."),
     Kind("use-restricted", 403, "The person has restricted the use of their memories. Nothing was read."),
+    Kind("wording-stopped", 403, "The person never wants this wording to be learned again. Nothing was written."),
     Kind("not-found", 404, "There is no such memory within this token's scope."),
     Kind("no-such-endpoint", 404, "The gateway has nothing at this address."),
     Kind("method-not-allowed", 405, "This address does not take that method; see the Allow header."),

@@ -141,9 +141,11 @@ class Found(Memory):
 
 
 class Added(_Out):
-    """What is remembered now. With `infer` that may be nothing."""
+    """What is remembered now; with `infer` that may be nothing. `stopped` counts wordings that the person never wants
+    to be learned again, and that were left out."""
 
     memories: list[Memory]
+    stopped: int
 
 
 class Results(_Out):

@@ -18,7 +18,7 @@ def _operations() -> list[URLPattern]:
     patterns, _, _ = api.urls
     found = [pattern for pattern in patterns if isinstance(pattern, URLPattern) and pattern.name != "api-root"]
     for pattern in found:
-        pattern.callback = gateway(pattern.callback, str(pattern.name))
+        pattern.callback = gateway(pattern.callback, str(pattern.name), description.methods_at(str(pattern.pattern)))
     return found
 
 

@@ -11,7 +11,12 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from memoryportal.accounts.models import User
 
 SAMPLES = {"uuid": str(uuid.UUID(int=7)), "int": "1", "str": "json", "slug": "x", "path": "x"}
-REGEX_SAMPLES = {"account_confirm_email": "bad", "account_reset_password_from_key": "1-bad", "app_list": "accounts", "nothing": "x"}
+REGEX_SAMPLES = {
+    "account_confirm_email": "bad",
+    "account_reset_password_from_key": "1-bad",
+    "app_list": "accounts",
+    "nothing": "x",
+}
 
 # What somebody who is not signed in may see. Everything else must lead to the sign-in, or not exist for them.
 PUBLIC = {

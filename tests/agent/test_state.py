@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from memoryportal.memory import SubjectId, controls
+from memoryportal.memory import ScopedMemory, SubjectId, controls
 from memoryportal.memory.stores import current_store
 
 from .calling import Assistant, code
@@ -71,6 +71,20 @@ def test_erasing(alice: Assistant) -> None:
             assert code(answer) == "erasure-running"
             assert answer.status_code == 409
     assert alice.texts() == ["I am vegetarian."]
+
+
+def test_what_the_person_never_wants_learned_again(alice: Assistant) -> None:
+    memory_id = alice.add("I am vegetarian.")
+    person = ScopedMemory.for_person(SubjectId(alice.subject))
+    person.delete_many([memory_id], never_again=True)
+    told = [{"role": "user", "content": text} for text in ("I am vegetarian.", "I live in Porto.")]
+    for key in ("one", "one"):
+        answer = alice.call("post", "/memories", {"messages": told, "infer": False}, Idempotency_Key=key).json()
+        assert ([memory["text"] for memory in answer["memories"]], answer["stopped"]) == (["I live in Porto."], 1)
+    assert alice.texts() == ["I live in Porto."]
+    answer = alice.call("patch", f"/memories/{answer['memories'][0]['id']}", {"text": "I am vegetarian."})
+    assert code(answer) == "wording-stopped"
+    assert alice.texts() == ["I live in Porto."]
 
 
 def test_one_person_s_switch_is_not_another_s(alice: Assistant, bob: Assistant) -> None:
