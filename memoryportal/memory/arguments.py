@@ -13,6 +13,7 @@ from .scope import Filters, Order
 
 MAX_LIMIT = 500
 WAYS = ("meaning", "word")
+KEEPABLE = frozenset({"never"})  # places that a person may keep when everything else is erased
 
 
 def filters_given(filters: object) -> Filters:
@@ -72,6 +73,19 @@ def ids_given(memory_ids: object) -> list[str]:
     if not isinstance(memory_ids, list | tuple):
         raise BadQuery("Memories are named by a list of their ids.")
     return [id_given(memory_id) for memory_id in memory_ids]
+
+
+def flag_given(flag: object, what: str) -> bool:
+    if not isinstance(flag, bool):
+        raise BadQuery(f"{what} is true or false.")
+    return flag
+
+
+def keep_given(places: object) -> frozenset[str]:
+    """The places that an erasure leaves."""
+    if not isinstance(places, tuple | list | set | frozenset) or not set(places) <= KEEPABLE:
+        raise BadQuery("What can be kept is a list of places, and only stopped wordings can be.")
+    return frozenset(places)
 
 
 def version_given(version: object) -> str | None:

@@ -43,8 +43,6 @@ from .types import (
     Version,
 )
 
-KEEPABLE = frozenset({"never"})
-
 
 class ScopedMemory:
     """One subject's memories, optionally narrowed to one assistant and one conversation.
@@ -160,7 +158,7 @@ class ScopedMemory:
 
     def history_of(self, memory_ids: list[str]) -> int:
         """How many changes the history has of these memories, read on a fresh connection."""
-        return current_store().history_of(self.scope, memory_ids)
+        return current_store().history_of(self.scope, arguments.ids_given(memory_ids))
 
     def walk(self, batch: int = MAX_LIMIT, filters: Filters | None = None) -> Iterator[Item]:
         """Every memory that fits, oldest first, in pages of `batch`: what an export streams."""
@@ -175,7 +173,8 @@ class ScopedMemory:
     def handed(self, memory_id: str | None = None) -> list[Handed]:
         """How often which assistant was handed memories, or this one, the latest first. For the person only."""
         self._persons_own()
-        return uses.counted(current_store(), self.scope, memory_id and arguments.id_given(memory_id))
+        only = None if memory_id is None else arguments.id_given(memory_id)
+        return uses.counted(current_store(), self.scope, only)
 
     def stopped(self) -> Stopped:
         """How many wordings are never to be learned again. For the person only."""
@@ -320,7 +319,7 @@ class ScopedMemory:
         """Around a deletion: the wordings are stopped before it, so that there is no moment between the two, and are
         allowed again when nothing was deleted. Raises ScopeViolation: no assistant decides what may be learned.
         """
-        if not wanted:
+        if not arguments.flag_given(wanted, "Whether it may be learned again"):
             yield []
             return
         self._persons_own()
@@ -340,15 +339,15 @@ class ScopedMemory:
         return stops.allow(current_store(), self.scope)
 
     def erase(self, *, keep: Collection[str] = ()) -> Removed:
-        """Delete everything of this scope in every place but those of KEEPABLE that are in `keep`."""
-        if not set(keep) <= KEEPABLE:
-            raise BadQuery("Only stopped wordings can be kept.")
+        """Delete everything of this scope in every place but those in `keep` (arguments.KEEPABLE)."""
+        kept = arguments.keep_given(keep)
         with confirming():
-            return current_store().erase(self.scope, frozenset(keep))
+            return current_store().erase(self.scope, kept)
 
     def residue(self, *, keep: Collection[str] = ()) -> list[Residue]:
         """Count every place but those in `keep` again, each on a connection of its own."""
-        return [found for found in current_store().residue(self.scope) if found.place not in keep]
+        kept = arguments.keep_given(keep)
+        return [found for found in current_store().residue(self.scope) if found.place not in kept]
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def taken_over(server: Server) -> Iterator[House]:
 
 
 def test_gate_under_writers(taken_over: House, report: Report) -> None:
-    memory, shutting, erasing = ScopedMemory(SubjectId(PERSON)), Times(), Times()
+    memory, shutting, erasing = ScopedMemory.for_person(SubjectId(PERSON)), Times(), Times()
     erased = leaked = 0
     with taken_over.connect() as superuser, writers(PROCESSES, taken_over.owner, PERSON, pause=0.002) as writing:
         for _ in range(CLOSURES):

@@ -66,7 +66,7 @@ def test_prepare_store(
     settings: Any,
 ) -> None:
     settings.SEARCH_FLOOR = -1.0
-    own, portal = of_person(rows(LARGE)), ScopedMemory(SubjectId(PERSON))
+    own, portal = of_person(rows(LARGE)), ScopedMemory.for_person(SubjectId(PERSON))
     with house(server, large_plain) as made, portal_on(made), mem0_at(made.owner, tmp_path, OfflineEmbedder()) as mem0:
 
         def plain_search(question: str) -> list[str]:

@@ -69,7 +69,9 @@ def pair(
         fill_portals(portal_house, rows(size))
         folder = tmp_path_factory.mktemp("mem0")
         plain = stack.enter_context(mem0_at(plain_house.owner, folder, OfflineEmbedder()))
-        yield Pair(size, of_person(rows(size)), portal_house, plain_house, ScopedMemory(SubjectId(PERSON)), plain)
+        yield Pair(
+            size, of_person(rows(size)), portal_house, plain_house, ScopedMemory.for_person(SubjectId(PERSON)), plain
+        )
 
 
 def _newest(pair: Pair) -> list[str]:

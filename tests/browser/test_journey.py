@@ -31,7 +31,7 @@ def test_the_whole_journey(kind: str, new_context: CreateContextCallback, base_u
     journey.sees_an_account_that_no_assistant_uses(alice)
 
     load_person("alice", subject := SubjectId(account.subject))  # assistants begin to use her id
-    memory = ScopedMemory(subject)
+    memory = ScopedMemory.for_person(subject)
     try:
         look_around(alice, memory, script)
         change(alice, memory, script)

@@ -428,7 +428,7 @@ def test_a_small_file_says_how_long_it_is(proven, alice_memory):
 
 
 def test_the_file_is_about_the_id_that_is_shown(alice, proven, alice_memory):
-    linked = ScopedMemory(SubjectId("alice-at-work"))
+    linked = ScopedMemory.for_person(SubjectId("alice-at-work"))
     remember(alice_memory, "I am vegetarian.")
     remember(linked, "I chair the budget round.")
     try:

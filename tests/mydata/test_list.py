@@ -357,7 +357,7 @@ def test_seen_memories_connect_the_account_for_good(alice, alice_client, alice_m
 def test_memories_of_a_linked_id_do_not_connect_the_issued_one(alice, alice_client):
     from memoryportal.accounts.links import link
 
-    linked = ScopedMemory(SubjectId("alice-at-work"))
+    linked = ScopedMemory.for_person(SubjectId("alice-at-work"))
     try:
         link(alice, linked.subject, reason="the operator knows her")
         remember(linked, "Works on Mondays.")

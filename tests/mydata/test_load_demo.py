@@ -27,7 +27,7 @@ Story = dict[str, ScopedMemory]
 @pytest.fixture(scope="module")
 def story(django_db_setup: None) -> Iterator[Story]:
     """Both people's memories, without accounts."""
-    memories = {person: ScopedMemory(SubjectId(str(uuid4()))) for person in PEOPLE}
+    memories = {person: ScopedMemory.for_person(SubjectId(str(uuid4()))) for person in PEOPLE}
     for person, memory in memories.items():
         assert load_person(person, memory.subject) == len(load(person))
     yield memories
@@ -93,7 +93,9 @@ def run() -> str:
 @pytest.mark.django_db
 def test_again_adds_nothing_and_what_somebody_erased_does_not_come_back() -> None:
     assert run() == "Demo data: 72 memories for alice, 70 memories for bob.\n"
-    alice, bob = (ScopedMemory(SubjectId(User.objects.get(email=f"{person}@example.com").subject)) for person in PEOPLE)
+    alice, bob = (
+        ScopedMemory.for_person(SubjectId(User.objects.get(email=f"{person}@example.com").subject)) for person in PEOPLE
+    )
     try:
         before = {item.id for item in bob.walk()}
         alice.erase()

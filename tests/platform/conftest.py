@@ -41,13 +41,13 @@ def platform(running: Platform) -> Iterator[Platform]:
 
 @pytest.fixture
 def alice(platform: Platform) -> ScopedMemory:
-    return ScopedMemory(SubjectId(f"alice-{uuid.uuid4().hex[:8]}"))
+    return ScopedMemory.for_person(SubjectId(f"alice-{uuid.uuid4().hex[:8]}"))
 
 
 @pytest.fixture
 def bob(platform: Platform) -> ScopedMemory:
     """The other person, with three memories that a leak would show."""
-    memory = ScopedMemory(SubjectId(f"bob-{uuid.uuid4().hex[:8]}"))
+    memory = ScopedMemory.for_person(SubjectId(f"bob-{uuid.uuid4().hex[:8]}"))
     for text in ("I play the cello.", "I live in Porto.", "I fear dogs."):
         platform.state.store(memory=text, user_id=str(memory.subject))
     return memory

@@ -18,7 +18,7 @@ def be_patient(patience: Patience) -> None:
 
 def narrowed(memory: ScopedMemory, agent: str | None = None, run: str | None = None) -> ScopedMemory:
     """The same person, seen through an assistant or a conversation."""
-    return ScopedMemory(memory.subject, agent=agent, run=run)
+    return ScopedMemory.for_person(memory.subject, agent=agent, run=run)
 
 
 def texts(memory: ScopedMemory, **more: object) -> list[str]:

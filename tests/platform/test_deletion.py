@@ -85,7 +85,7 @@ def test_erasure_takes_rows_that_somebody_wrote_meanwhile(platform: Platform, al
 
 def test_erasure_of_odd_subjects_asks_for_their_own_path(platform: Platform, bob: ScopedMemory) -> None:
     for name in ("a/b", "a%2Fb", "..", ".", "a?b=c", "a#b", "ünï", "a&user_id=b"):
-        memory = ScopedMemory(SubjectId(name))
+        memory = ScopedMemory.for_person(SubjectId(name))
         memory.add("Mine.")
         assert memory.erase().memories == 1
     assert platform.state.users_removed == ["a/b", "a%2Fb", "a?b=c", "a#b", "ünï", "a&user_id=b"]
@@ -99,5 +99,7 @@ def test_residue_is_read_on_connections_of_its_own(platform: Platform, alice: Sc
         ("memories", 3),
         ("history", 0),
         ("messages", 0),
+        ("uses", 0),
+        ("never", 0),
     ]
     current_store().client.close()  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from .server import Platform
 
 @pytest.fixture
 def carol(platform: Platform, db: None) -> ScopedMemory:
-    return ScopedMemory(SubjectId(User.objects.create_user("carol@example.com", "demo-portal-1").subject))
+    return ScopedMemory.for_person(SubjectId(User.objects.create_user("carol@example.com", "demo-portal-1").subject))
 
 
 @pytest.fixture

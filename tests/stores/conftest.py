@@ -76,6 +76,7 @@ def person(store: Store) -> Iterator[Person]:
     for subject in made:
         controls.reopen(store, subject, "erasing")
         controls.reopen(store, subject, "paused")
+        controls.reopen(store, subject, "restricted")
         ScopedMemory(subject).erase()
 
 

@@ -14,7 +14,7 @@ from memoryportal.memory.stores.qdrant import QdrantStore
 
 def somebody(name: str = "alice") -> ScopedMemory:
     """Somebody new; what a test leaves of them in PostgreSQL is nobody else's."""
-    return ScopedMemory(SubjectId(f"{name}-{uuid.uuid4().hex[:8]}"))
+    return ScopedMemory.for_person(SubjectId(f"{name}-{uuid.uuid4().hex[:8]}"))
 
 
 def qdrant_store() -> QdrantStore:

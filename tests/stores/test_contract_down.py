@@ -42,7 +42,8 @@ Call = Callable[[ScopedMemory, str], Any]
 # These ask PostgreSQL alone, where history, messages and the gate lie; a Platform has neither of the first two.
 BESIDE = {
     *("messages", "bulk.messages", "bulk.history", "bulk.histories"),
-    *("controls.gate_states", "controls.shut", "controls.reopen"),
+    *("handed", "handed one", "stopped", "allow_again", "history_of", "bulk.handed", "bulk.uses"),
+    *(name for name in CALLS if name.startswith("controls.")),
 }
 NO_NAMES = {"entities", "bulk.entities", "past", "purge_version"}
 
@@ -275,7 +276,7 @@ def carol(db: None) -> "User":
 def carols(carol: "User", store: Store) -> Iterator[ScopedMemory]:
     from memoryportal.memory import SubjectId
 
-    memory = ScopedMemory(SubjectId(carol.subject))
+    memory = ScopedMemory.for_person(SubjectId(carol.subject))
     yield memory
     memory.erase()
 

@@ -25,8 +25,9 @@ from .test_contract_changes import snapshot
 
 CANARY = "zimtstern"
 # What a text may hold is the caller's own affair: these are searched for, stored or remembered as they are.
+FLAGS = ("infer", "never_again")
 FREE_TEXT = {("search", "words"), ("update", "text"), ("add", "messages")}
-NO_PARAMETERS = {"held", "past", "erase", "residue", "subject", "abilities"}
+NO_PARAMETERS = {"held", "past", "subject", "abilities", "stopped", "allow_again", "known_ids", "for_person"}
 
 
 def methods(kind: type) -> list[str]:
@@ -53,6 +54,8 @@ def arguments(name: str, memory_id: str) -> dict[str, Any]:
         "by": "meaning",
         "messages": "I like tea.",
         "infer": False,
+        "never_again": False,
+        "keep": (),
         "metadata": None,
         "expires": None,
         "expected": 10**6 if name == "delete_matching" else None,
@@ -81,10 +84,11 @@ def accepts(name: str, parameter: str, value: Any) -> bool:
     """Whether the value is what the parameter is for."""
     if (name, parameter) in FREE_TEXT:
         return isinstance(value, str)
-    kinds: dict[str, Any] = {"limit": int, "batch": int, "infer": bool, "memory_ids": tuple, "metadata": dict}
+    kinds: dict[str, Any] = {"limit": int, "batch": int, "memory_ids": tuple, "metadata": dict}
+    kinds |= dict.fromkeys(FLAGS, bool)
     if parameter == "metadata":
         return value == {}
-    return isinstance(value, kinds.get(parameter, ())) and not (parameter != "infer" and isinstance(value, bool))
+    return isinstance(value, kinds.get(parameter, ())) and (parameter in FLAGS or not isinstance(value, bool))
 
 
 @pytest.mark.parametrize("name", methods(ScopedMemory))
@@ -127,6 +131,7 @@ def test_nothing_of_it_is_an_owner_an_assistant_or_a_conversation(label: str) ->
         SubjectId,
         Scope,
         ScopedMemory,
+        ScopedMemory.for_person,
         KnowledgeScope,
         AgentKnowledge,
         lambda given: Scope(SubjectId("a"), given),

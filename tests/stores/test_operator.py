@@ -159,7 +159,7 @@ def test_refused_ids_are_counted_and_told_without_naming_them(outside: Outside) 
     for name in NAMES:
         outside.plant(name, f"text of {name}")
     outside.plant(None, "a bot's")
-    said(ScopedMemory(SubjectId("dora")), "I like tea.")
+    said(ScopedMemory.for_person(SubjectId("dora")), "I like tea.")
     assert refused_owners_like(SubjectId("alice")) == 0  # as of the last look
     prepare_store()
     counts = {who: refused_owners_like(SubjectId(who)) for who in ("alice", "bob", "dora")}
@@ -168,7 +168,7 @@ def test_refused_ids_are_counted_and_told_without_naming_them(outside: Outside) 
     assert any(sentence.startswith("4 user ids are refused") for sentence in told)
     assert outside.name == "platform" or "1 rows belong to an assistant or a conversation and to no person" in told
     assert not any("alice" in sentence.casefold() for sentence in told)
-    ScopedMemory(SubjectId("dora")).erase()
+    ScopedMemory.for_person(SubjectId("dora")).erase()
 
 
 def test_refused_ids_move_by_their_exact_bytes(outside: Outside) -> None:
@@ -179,10 +179,10 @@ def test_refused_ids_move_by_their_exact_bytes(outside: Outside) -> None:
     prepare_store()
     for name in NAMES:
         outside.plant(name, f"text of {name}")
-    bob = ScopedMemory(SubjectId("bob"))
+    bob = ScopedMemory.for_person(SubjectId("bob"))
     said(bob, "I fear dogs.")
     before = snapshot(bob)
-    alice = ScopedMemory(SubjectId("alice"))
+    alice = ScopedMemory.for_person(SubjectId("alice"))
     assert rename_subject("alice ", alice.subject)[outside.collection] == 0
     assert rename_subject(" alice", alice.subject)[outside.collection] == 1
     assert [item.text for item in alice.page().items] == ["text of  alice"]
@@ -205,7 +205,7 @@ def test_move_that_is_cut_off_is_gone_on_with(django_db_setup: None) -> None:
         override_settings(**mem0_config("valkey", valkey_url=server.url, collection_name=name)),
     ):
         prepare_store()
-        plain, alice = plain_mem0(server, name), ScopedMemory(SubjectId("alice"))
+        plain, alice = plain_mem0(server, name), ScopedMemory.for_person(SubjectId("alice"))
         for number in range(5):
             remember_plainly(plain, "Alice\u200b", f"Note {number}.")
         server.lose_at = ("EXEC", 3)

@@ -92,6 +92,8 @@ def test_server_that_vanishes_is_never_an_empty_list(qdrant_server: Server) -> N
         "entities": None,
         "history": 1,
         "messages": 0,
+        "uses": 0,
+        "never": 0,
     }
     with Server(address) as again:  # type: ignore[arg-type]
         again.engine = qdrant_server.engine

