@@ -21,6 +21,12 @@ _ENDED = {
     "others": "ended your other sessions",
     "all": "ended all your sessions",
 }
+_BY = {
+    "system": "By this portal, by itself",
+    "operator": "By the people who run this portal",
+    "assistant": "By an assistant",
+    "host": "By the application that uses your memories",
+}
 _DEPARTMENTS = {"support": "Support", "privacy": "The privacy team", "auditor": "The auditor"}
 
 
@@ -96,7 +102,7 @@ def _by(event: Event, user: User) -> str:
         return "From another account that this id was connected to"
     if event.role == "admin":
         return f"By an administrator, {pseudonym_of_staff(event.actor)}"
-    return {"system": "By this portal, by itself", "operator": "By the people who run this portal"}.get(event.role, "")
+    return _BY.get(event.role, "")
 
 
 def _is_own(event: Event, user: User) -> bool:
@@ -217,6 +223,10 @@ _WORDS: dict[Action, tuple[Words, Words]] = {
     Action.ERASURE_BEGUN: _pair("Your erasure began", "An erasure began"),
     Action.ERASURE_WATCHED: _pair(
         "Everything was erased; the portal looks again later", "Everything was erased; the portal looks again later"
+    ),
+    Action.ERASURE_REPLAYED: _pair(
+        "A backup was restored, and what you had erased was erased again",
+        "A backup was restored, and what had been erased was erased again",
     ),
     Action.REQUEST_FILED: _pair("A deletion request for you came in", "A deletion request for you came in"),
     Action.REQUEST_CANCELLED: _pair("You took a deletion request back", "A deletion request was taken back"),
