@@ -4,6 +4,7 @@ mem0 takes dictionaries with operators (`AND`, `OR`, `NOT`, `$or`) nearly everyw
 """
 
 import contextlib
+from collections.abc import Iterable
 from typing import get_args
 from uuid import UUID
 
@@ -83,9 +84,13 @@ def flag_given(flag: object, what: str) -> bool:
 
 def keep_given(places: object) -> frozenset[str]:
     """The places that an erasure leaves."""
-    if not isinstance(places, tuple | list | set | frozenset) or not set(places) <= KEEPABLE:
+    if not isinstance(places, tuple | list | set | frozenset) or any(place not in KEEPABLE for place in _texts(places)):
         raise BadQuery("What can be kept is a list of places, and only stopped wordings can be.")
     return frozenset(places)
+
+
+def _texts(given: Iterable[object]) -> list[str]:
+    return [each if isinstance(each, str) else "" for each in given]
 
 
 def version_given(version: object) -> str | None:
