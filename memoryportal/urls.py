@@ -12,6 +12,7 @@ urlpatterns = [
     path("settings/", include("memoryportal.accounts.urls")),
     path("", include("memoryportal.mydata.urls")),
     path("support/", include("memoryportal.support.urls")),
+    path("assistant/", include("memoryportal.agent.assistant_urls")),
     path("api/v1/", include("memoryportal.agent.urls")),
     path(".well-known/memoryportal-keys.json", base.public_keys, name="public_keys"),
     path("admin/", administration.urls()),

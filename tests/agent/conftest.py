@@ -10,6 +10,8 @@ from memoryportal.memory import ScopedMemory, SubjectId, controls
 from memoryportal.memory.stores import current_store
 
 from .calling import Assistant, make_key, somebody
+from .llm_server import LlmServer, running
+from .talking import Talker, talker
 
 NewAssistant = Callable[..., Assistant]
 
@@ -54,3 +56,28 @@ def alice(key: str, person: Any) -> Assistant:
 @pytest.fixture
 def bob(key: str, person: Any) -> Assistant:
     return Assistant(key, person("bob"))
+
+
+# --- the assistant's page --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def alice_talks(db: None) -> Iterator[Talker]:
+    with talker("alice") as person:
+        yield person
+
+
+@pytest.fixture
+def bob_talks(db: None) -> Iterator[Talker]:
+    with talker("bob") as person:
+        yield person
+
+
+@pytest.fixture
+def model(settings: Any) -> Iterator[LlmServer]:
+    """A language model and an embedder, configured. It repeats everything that it is told."""
+    with running() as server:
+        settings.LLM_TIMEOUT_SECONDS = 2.0
+        settings.SEARCH_FLOOR = 0.1
+        settings.MEM0_CONFIG = server.config()
+        yield server
