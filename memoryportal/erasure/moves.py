@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -87,10 +88,15 @@ def _asked_themselves(erasure: Erasure) -> bool:
     account = erasure.account
     if account is None or erasure.attached_at or erasure.identified_how not in (Identified.SESSION, Identified.MAIL):
         return False
-    elsewhere = erasure.address and erasure.address.casefold() != account.email.casefold()
-    if erasure.identified_how == Identified.MAIL and elsewhere:
+    if erasure.identified_how == Identified.MAIL and not _is_address_of(account, erasure.address):
         return False
     return set(erasure.subjects) <= {str(subject) for subject in own_subjects(account)}
+
+
+def _is_address_of(account: Any, address: str) -> bool:
+    """An empty address stands for the account's own (letters.address_of)."""
+    known = EmailAddress.objects.filter(user=account, email__iexact=address, verified=True)
+    return not address or known.exists()
 
 
 def grace_of(erasure: Erasure) -> timedelta:
