@@ -5,9 +5,10 @@ import hmac
 import time
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from memoryportal.accounts import letters
 from memoryportal.audit.actions import Action
@@ -58,15 +59,35 @@ class Standing:
 def visit(key: uuid.UUID, subject: SubjectId | None = None) -> Standing | None:
     """Count one request; None when the key is gone or revoked. Raises Problem when there were too many."""
     holders = [f"k:{key.hex}", *([f"s:{_digest(key, subject)}"] if subject else [])]
-    with connection.cursor() as cursor:
-        cursor.execute(_VISIT, {"key": key, "holders": holders})
-        row = cursor.fetchone()
+    row = _asked({"key": key, "holders": holders})
     if row is None or not row[3]:
         return None
     prefix, agents, rights, _, of_key, of_subject, left = row
     if of_key > settings.GATEWAY_KEY_PER_MINUTE or (of_subject or 0) > settings.GATEWAY_SUBJECT_PER_MINUTE:
         raise Problem("too-many-requests", retry_after=left)
     return Standing(prefix, agents, rights)
+
+
+def _asked(values: dict[str, Any]) -> Any:
+    """The answer to _VISIT, in one round trip: the statement itself finds out whether the kept connection still lives.
+
+    Django would ask that first (CONN_HEALTH_CHECKS). On a connection that is dead it is asked once more, on a new one.
+    """
+    kept = connection.connection is not None
+    connection.health_check_done = True  # type: ignore[attr-defined]
+    try:
+        return _fetched(values)
+    except (OperationalError, InterfaceError):
+        if not kept or connection.in_atomic_block:
+            raise
+        connection.close()
+        return _fetched(values)
+
+
+def _fetched(values: dict[str, Any]) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(_VISIT, values)
+        return cursor.fetchone()
 
 
 def admit(key: ServiceKey, subject: SubjectId) -> None:

@@ -3,8 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
+from django.conf import settings
+from django.db import connection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from memoryportal.memory import pool
 from memoryportal.memory.configuration import configuration
@@ -44,3 +47,16 @@ def test_without_the_store_nothing_looks_empty(alice: Assistant, settings: Any) 
         settings.MEMORY_DATABASE_URL = direct
         pool.close_all()
     assert alice.texts() == ["I am vegetarian."]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_kept_connection_that_died_meanwhile_is_noticed(alice: Assistant) -> None:
+    """One statement finds out and is asked again: a restart of the database costs no request."""
+    alice.add("I am vegetarian.")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        pid = cursor.fetchone()[0]
+    with psycopg.connect(make_conninfo(settings.MEMORY_OWNER_URL, user="postgres"), autocommit=True) as superuser:
+        superuser.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+    assert alice.texts() == ["I am vegetarian."]
+    assert alice.add("I live in Porto.")

@@ -31,8 +31,8 @@ def prepared(env: dict[str, str]) -> dict[str, str]:
     return env
 
 
-def serve(env: dict[str, str], port: int) -> "subprocess.Popen[str]":
-    command = [sys.executable, "manage.py", "serve", "--port", str(port), "--workers", "1"]
+def serve(env: dict[str, str], port: int, workers: int = 1) -> "subprocess.Popen[str]":
+    command = [sys.executable, "manage.py", "serve", "--port", str(port), "--workers", str(workers)]
     return subprocess.Popen(command, cwd=PROJECT_DIR, env=env, stderr=subprocess.PIPE, text=True)
 
 
