@@ -37,7 +37,10 @@ class QueueKeeper:
 
 
 class MailKeeper:
-    """Keeper of letters to the addresses of an account that goes. What was sent is out of the portal's hands."""
+    """Keeper of letters to the addresses of an account that goes. What was sent is out of the portal's hands.
+
+    Letters about deletion requests stay: they tell the person what becomes of this, and go when they are sent.
+    """
 
     def concerns(self, whose: Whose) -> bool:
         return whose.account is not None and bool(whose.addresses)
@@ -51,7 +54,8 @@ class MailKeeper:
 
 def _letters(whose: Whose) -> QuerySet[Letter]:
     addresses = [address.lower() for address in whose.addresses] if whose.account is not None else []
-    return Letter.objects.annotate(address=Lower("to")).filter(address__in=addresses)
+    theirs = Letter.objects.annotate(address=Lower("to")).filter(address__in=addresses)
+    return theirs.exclude(kind__startswith="request_")
 
 
 PLACES = (

@@ -76,10 +76,13 @@ def test_for_one_assistant_the_queue_is_left_alone() -> None:
 def test_letters_to_the_account_go_with_it() -> None:
     for to in ("Alice@example.com", "second@example.com", "bob@example.com", "alice@example.com.evil.example"):
         Letter.objects.create(kind="link_made", to=to)
+    Letter.objects.create(kind="request_delayed", to="alice@example.com")  # she has to know
     goes = whose("alice", account=1, addresses=("alice@example.com", "Second@example.com"))
     assert mail.concerns(goes)
     assert (mail.count(goes), mail.erase(goes), mail.count(goes)) == (2, 2, 0)
-    assert set(Letter.objects.values_list("to", flat=True)) == {"bob@example.com", "alice@example.com.evil.example"}
+    left = Letter.objects.exclude(kind="request_delayed").values_list("to", flat=True)
+    assert set(left) == {"bob@example.com", "alice@example.com.evil.example"}
+    assert Letter.objects.filter(kind="request_delayed").count() == 1
 
 
 @pytest.mark.parametrize("about", [{}, {"addresses": ("alice@example.com",)}, {"account": 1}])
