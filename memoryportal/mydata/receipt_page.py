@@ -87,7 +87,6 @@ class CheckForm(forms.Form):
     file = forms.FileField(
         label="The file",
         required=False,
-        allow_empty_file=True,
         widget=forms.ClearableFileInput(attrs={"accept": "application/json,.json"}),
     )
     text = forms.CharField(
