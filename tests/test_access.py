@@ -21,6 +21,9 @@ CANARY = "Only Alice knows the word quillwort-7741."
 # Pages that anybody may open. allauth's own are under accounts/; everything else that is public is named here.
 # The last one is in a mail, for somebody who may have lost everything but that mail.
 PUBLIC = {"", "healthz", "readyz", ".well-known/memoryportal-keys.json", "settings/address/<str:token>/cancel/"}
+# Asking for an erasure needs no account. What is behind a reference needs the secret of that one request.
+PUBLIC |= {f"requests/{path}" for path in ("", "sent/", "link/<str:token>/", "confirm/", "confirm/no/", "verify/")}
+PUBLIC |= {"requests/s/<str:token>/"}
 GRANT = "5b0c2f1e-0000-4000-8000-000000000001"
 VERBS = ("get", "post", "put", "patch", "delete")
 pytestmark = pytest.mark.django_db
@@ -42,6 +45,7 @@ OURS = [route for route in ROUTES if not route.startswith(("accounts/", "api/v1/
 STAFF = [route for route in OURS if route.startswith("support/")]
 ADMIN = [route for route in OURS if route.startswith("admin/")]
 OWNED = [route for route in OURS if "<uuid:" in route]
+SECRET = [route for route in OURS if route.startswith("requests/<str:reference>/")]
 
 
 def path_of(route: str, ids: dict[str, Any]) -> str:
@@ -89,7 +93,7 @@ def test_nobody_sees_or_changes_anything(htmx: bool, owned: dict[str, Any], alic
             response = send(Client(), verb, path_of(route, owned), htmx)
             assert response.status_code < 500, f"{verb} {route}"
             assert "quillwort" not in body_of(response), f"{verb} {route}"
-            if route in OURS and route not in PUBLIC:
+            if route in OURS and route not in PUBLIC and route not in SECRET:
                 # To the login, or no such method; htmx is told to leave the page, never handed a login form.
                 assert response.status_code in ({204, 405} if htmx else {302, 405}), f"{verb} {route}"
                 if response.status_code == 302:
@@ -110,6 +114,23 @@ def test_strangers_get_the_404_of_what_never_was(
             assert theirs.status_code in {404, 405}, f"{verb} {route}: {theirs.status_code}"
             assert body_of(theirs) == body_of(nothing), f"{verb} {route}"
     assert snapshot(alice_memory) == before
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["page", "fragment"])
+def test_without_its_secret_a_request_does_not_exist(htmx: bool, owned: dict[str, Any], alice_client: Client) -> None:
+    """Not for nobody, and not for the person themselves: their account has other pages for it."""
+    reference = Erasure.objects.get(pk=owned["erasure_id"]).reference
+    assert len(SECRET) == 5
+    for client in (Client(), alice_client):
+        for route in SECRET:
+            for verb in VERBS:
+                theirs, nothing = (
+                    send(client, verb, path_of(route.replace("<str:reference>", name), owned), htmx)
+                    for name in (reference, "MP-ZZZZ-ZZZZ")
+                )
+                assert theirs.status_code == nothing.status_code, f"{verb} {route}"
+                assert theirs.status_code in {404, 405}, f"{verb} {route}: {theirs.status_code}"
+                assert body_of(theirs) == body_of(nothing), f"{verb} {route}"
 
 
 @pytest.mark.parametrize("htmx", [False, True], ids=["page", "fragment"])
