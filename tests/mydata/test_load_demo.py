@@ -16,10 +16,13 @@ from pytest_django import Settings
 
 from memoryportal.accounts.models import User
 from memoryportal.base.databases import embedded_dsn
-from memoryportal.memory import ScopedMemory, SubjectId, bulk
+from memoryportal.erasure.models import Erasure
+from memoryportal.erasure.states import State
+from memoryportal.memory import ScopedMemory, SubjectId, bulk, controls
 from memoryportal.mydata import demo_data
 from memoryportal.mydata.demo import load_person
 from memoryportal.mydata.demo_data import PEOPLE, load, load_entities, load_messages
+from memoryportal.mydata.demo_requests import CAROL, DAN
 
 Story = dict[str, ScopedMemory]
 
@@ -84,6 +87,14 @@ def test_names_and_messages(story: Story) -> None:
 # --- the command -----------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(autouse=True)
+def _nobody_else_is_left() -> Iterator[None]:
+    yield
+    for subject in (CAROL, DAN):
+        ScopedMemory.for_person(subject).erase()
+        controls.resume(subject)
+
+
 def run() -> str:
     out = StringIO()
     call_command("load_demo", stdout=out)
@@ -92,7 +103,10 @@ def run() -> str:
 
 @pytest.mark.django_db
 def test_again_adds_nothing_and_what_somebody_erased_does_not_come_back() -> None:
-    assert run() == "Demo data: 72 memories for alice, 70 memories for bob.\n"
+    assert run() == "Demo data: 72 memories for alice, 70 memories for bob, 3 deletion requests.\n"
+    states = dict(Erasure.objects.values_list("ticket", "state"))
+    assert states == {"": State.IDENTITY, "LETTER-12": State.APPROVAL, "LETTER-11": State.COMPLETED}
+    assert (ScopedMemory.for_person(CAROL).count(), ScopedMemory.for_person(DAN).count()) == (3, 0)
     alice, bob = (
         ScopedMemory.for_person(SubjectId(User.objects.get(email=f"{person}@example.com").subject)) for person in PEOPLE
     )
