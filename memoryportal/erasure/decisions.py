@@ -84,6 +84,8 @@ def attach(pk: "UUID", by: User, subjects: Sequence[SubjectId]) -> Erasure:
         _not_about_themselves(erasure, by)
         erasure.subjects = list(dict.fromkeys(str(subject) for subject in subjects))
         _not_about_themselves(erasure, by)
+        if erasure.identified_by and is_about(erasure, erasure.identified_by):
+            raise Unfit("One of these ids is of the officer who has checked who asks: this needs a new request.")
         erasure.attached_by, erasure.attached_at = by, timezone.now()
         erasure.approved_by = erasure.approved_at = None
         _own_account_of(erasure)
@@ -164,6 +166,8 @@ def hold(pk: "UUID", by: User, ground: str, until: date) -> Erasure:
         _not_about_themselves(erasure, by)
         if until <= office_day():
             raise Unfit("The hold has to end on a day that is still to come.")
+        if erasure.state == State.ON_HOLD and (erasure.ground, erasure.held_until) == (_ground(ground), until):
+            raise NotNow("It is on hold until that day already.")
         erasure.ground, erasure.held_until, erasure.reviewer = _ground(ground), until, by
         erasure.held_from = erasure.held_from or erasure.state
         letters.tell(erasure, "request_held", ground=erasure.ground, until=letters.day(until))

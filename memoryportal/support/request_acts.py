@@ -211,7 +211,8 @@ def why_not(act: Act, erasure: Erasure, by: User) -> str:
     if act.name == "approve" and erasure.state == State.APPROVAL:
         if not erasure.subjects:
             return "Nobody has said yet whose data this is about: add the ids first."
-        return "You have worked on this request already: a second person has to approve it."
+        if decisions.worked_on(erasure, by):
+            return "You have worked on this request already: a second person has to approve it."
     if act.name == "extend" and not erasure.is_terminal:
         return "The law allows one extension, and only within the first period."
     return f"It is “{erasure.get_state_display().lower()}”: this does not fit any more."

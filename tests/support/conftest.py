@@ -60,3 +60,9 @@ def items(alice_memory: ScopedMemory, bob_memory: ScopedMemory) -> Iterator[list
 def grant(support_client: Client, items: list[Item]) -> AccessGrant:
     """Support's open access to Alice."""
     return open_access(support_client)
+
+
+@pytest.fixture
+def colleague(db: None) -> User:
+    """A second one of privacy."""
+    return staff_member("privacy2", "privacy")

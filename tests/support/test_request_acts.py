@@ -1,0 +1,494 @@
+"""Every act on a deletion request, by everybody, in every state: what fits leaves its event, all else leaves nothing.
+
+What fits is written down here a second time; the pages and the decisions have it from decisions.actions_for.
+"""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+
+from memoryportal.accounts.models import User
+from memoryportal.accounts.waiting import Letter
+from memoryportal.erasure.models import Channel, Erasure, Identified, Scope
+from memoryportal.erasure.states import TERMINAL, State
+from memoryportal.support.attaching import Candidate
+
+from .requests import GROUND, a_request, everything_about, outside, story
+from .staffing import actions, broken_trail, last_event, linked, newest, said, signed_in, staff_member
+from .test_matrix import PEOPLE
+
+pytestmark = pytest.mark.django_db
+BEFORE = {"received", "identity", "approval", "waiting", "on-hold"}
+OPEN = {str(state) for state in State if state not in TERMINAL}
+# act -> (the states that it fits, its event)
+ACTS: dict[str, tuple[set[str], str]] = {
+    "confirm": (OPEN, "request.confirmed"),
+    "identity": ({"identity"}, "identity.proven"),
+    "attach": ({"identity", "approval"}, "request.attached"),
+    "approve": ({"approval"}, "request.approved"),
+    "hold": (BEFORE, "request.held"),
+    "release": ({"on-hold"}, "request.released"),
+    "refuse": (BEFORE, "request.refused"),
+    "extend": (OPEN, "request.extended"),
+    "again": ({"needs-attention"}, "request.released"),
+}
+BECOMES = {"approve": "waiting", "hold": "on-hold", "refuse": "refused", "again": "erasing", "identity": "approval"}
+
+
+def given(erasure: Erasure) -> dict[str, Any]:
+    """What every form of every act would take."""
+    until = (date.today() + timedelta(days=60)).isoformat()
+    ids = [Candidate(subject, "", True).key for subject in erasure.subjects]
+    return {"reason": GROUND, "until": until, "on": date.today().isoformat(), "note": "By hand", "ids": ids}
+
+
+def act(client: Client, erasure: Erasure, name: str, **changes: Any) -> Any:
+    return client.post(story(erasure, f"{name}/"), {**given(erasure), **changes})
+
+
+def offered(client: Client, erasure: Erasure) -> set[str]:
+    """The acts that the page of the request has links to."""
+    page = client.get(story(erasure))
+    return {name for name in ACTS if f'href="{story(erasure, f"{name}/")}"' in page.content.decode()}
+
+
+@pytest.mark.parametrize("state", State.values)
+@pytest.mark.parametrize("name", ACTS)
+def test_an_officer_does_what_fits_the_state_and_nothing_else(
+    name: str, state: str, privacy: User, privacy_client: Client
+) -> None:
+    erasure = a_request("u-1", state=state)
+    stood, before = everything_about(erasure), newest()
+    fits, event = state in ACTS[name][0], ACTS[name][1]
+    assert privacy_client.get(story(erasure, f"{name}/")).status_code == (200 if fits else 409)
+    assert (everything_about(erasure), newest()) == (stood, before), "looking changes nothing"
+    answer = act(privacy_client, erasure, name)
+    if not fits:
+        assert answer.status_code in (409, 422)
+        assert "Nothing was changed." in said(answer) or answer.status_code == 422
+        assert (everything_about(erasure), newest()) == (stood, before)
+        return
+    assert answer.headers["Location"] == story(erasure)
+    assert actions(before) == [event]
+    noted = last_event(event)
+    assert (noted.actor, noted.role, noted.object) == (str(privacy.pk), "privacy", erasure.reference)
+    erasure.refresh_from_db()
+    assert erasure.state == BECOMES.get(name, "identity" if name == "release" else state)
+    assert everything_about(erasure) != stood
+
+
+@pytest.mark.parametrize("state", State.values)
+def test_the_page_of_a_request_offers_exactly_what_fits(state: str, privacy_client: Client) -> None:
+    erasure = a_request("u-1", state=state)
+    assert offered(privacy_client, erasure) == {name for name, (fits, _) in ACTS.items() if state in fits}
+
+
+@pytest.mark.parametrize("role", [role for role in PEOPLE if role != "privacy"])
+@pytest.mark.parametrize("state", State.values)
+def test_nobody_else_does_anything(role: str, state: str) -> None:
+    user = PEOPLE[role]()
+    client, erasure = signed_in(user), a_request("u-1", state=state, filed_by=user)
+    (place,) = outside(erasure, "Crash reports")
+    stood, before = everything_about(erasure), newest()
+    refused = 403 if role == "privacy without a second factor" else 404
+    for name in (*ACTS, "attach/find", "ids", f"outside/{place.pk}"):
+        assert act(client, erasure, name).status_code == refused, name
+        if state == "approval":
+            assert client.get(story(erasure, f"{name}/")).status_code == refused, name
+    assert everything_about(erasure) == stood
+    assert set(actions(before)) <= {"access.denied"}
+
+
+def test_nobody_at_all_does_anything(client: Client) -> None:
+    erasure = a_request("u-1")
+    stood = everything_about(erasure)
+    for name in ACTS:
+        assert act(client, erasure, name).headers["Location"].startswith("/accounts/login/")
+    assert everything_about(erasure) == stood
+
+
+def own_by_account(user: User, state: str) -> Erasure:
+    return a_request("u-1", state=state, account=user)
+
+
+def own_by_id(user: User, state: str) -> Erasure:
+    linked(user, "u-own")
+    return a_request("u-1", "u-own", state=state)
+
+
+def own_by_address(user: User, state: str) -> Erasure:
+    return a_request("u-1", state=state, address=user.email)
+
+
+OWN = [(own_by_account, state) for state in State.values] + [
+    (own, state) for own in (own_by_id, own_by_address) for state in ("identity", "approval", "on-hold")
+]
+
+
+@pytest.mark.parametrize(("own", "state"), OWN)
+def test_nobody_works_on_their_own_request(own: Any, state: str, privacy: User) -> None:
+    erasure, client = own(privacy, state), signed_in(privacy)
+    (place,) = outside(erasure, "Crash reports")
+    stood, before = everything_about(erasure), newest()
+    for name in (*ACTS, f"outside/{place.pk}"):
+        answer = act(client, erasure, name)
+        assert answer.status_code in (409, 422), name
+        if name in ACTS and state in ACTS[name][0]:
+            assert "This request is about you" in said(client.get(story(erasure, f"{name}/"))), name
+            assert "This request is about you" in said(answer), name
+    assert client.post(story(erasure, "ids/")).status_code == 404
+    assert (everything_about(erasure), newest()) == (stood, before)
+    assert offered(client, erasure) == set()
+    assert "This request is about you." in said(client.get(story(erasure)))
+
+
+class TestTheSecondPerson:
+    @pytest.mark.parametrize("part", ["filed_by", "identified_by", "attached_by"])
+    def test_is_nobody_who_worked_on_it(self, part: str, privacy: User, privacy_client: Client) -> None:
+        erasure = a_request("u-1", state="approval", **{part: privacy})
+        stood, before = everything_about(erasure), newest()
+        assert "a second person has to approve it" in said(privacy_client.get(story(erasure, "approve/")))
+        answer = act(privacy_client, erasure, "approve")
+        assert answer.status_code == 409
+        assert "You have worked on this request already" in said(answer)
+        assert (everything_about(erasure), newest()) == (stood, before)
+        assert "approve" not in offered(privacy_client, erasure)
+        assert "it has to be somebody else" in said(privacy_client.get(story(erasure)))
+
+    def test_is_somebody_else_of_privacy(self, privacy: User, colleague: User) -> None:
+        one, other = signed_in(privacy), signed_in(colleague)
+        erasure = a_request("u-1")
+        assert act(one, erasure, "attach").status_code == 302
+        assert act(one, erasure, "identity").status_code == 302
+        assert act(one, erasure, "approve").status_code == 409
+        assert act(other, erasure, "approve").status_code == 302
+        erasure.refresh_from_db()
+        assert (erasure.state, erasure.approved_by, erasure.identified_by) == ("waiting", colleague, privacy)
+        assert (erasure.identified_how, erasure.identity_note) == (Identified.OFFICER, GROUND)
+
+    def test_cannot_approve_what_nobody_is_named_in(self, privacy_client: Client) -> None:
+        erasure = a_request(state="approval")
+        assert "add the ids first" in said(privacy_client.get(story(erasure, "approve/")))
+        assert act(privacy_client, erasure, "approve").status_code == 409
+        assert "approve" not in offered(privacy_client, erasure)
+
+    def test_approves_again_when_the_ids_change(self, privacy: User, colleague: User) -> None:
+        """What was approved is this list of ids and no other."""
+        erasure = a_request("u-1", state="approval", identified_by=privacy)
+        act(signed_in(colleague), erasure, "attach")
+        answer = act(signed_in(colleague), erasure, "approve")
+        assert answer.status_code == 409
+        erasure.refresh_from_db()
+        assert erasure.state == "approval"
+
+
+@pytest.mark.parametrize("name", [name for name in ACTS if name not in ("attach",)])
+def test_sent_twice_is_done_once(name: str, privacy_client: Client) -> None:
+    erasure = a_request("u-1", state=min(ACTS[name][0] & {"identity", "approval", "on-hold", "needs-attention"}))
+    assert act(privacy_client, erasure, name).status_code == 302
+    stood, before = everything_about(erasure), newest()
+    answer = act(privacy_client, erasure, name)
+    assert answer.status_code == 409
+    assert "Nothing was changed." in said(answer)
+    assert (everything_about(erasure), newest()) == (stood, before)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "says"),
+    [
+        ("refuse", {"reason": "no"}, "Say why, in at least 10 characters."),
+        ("refuse", {"reason": "\u200b" * 30}, "Say why, in at least 10 characters."),
+        ("refuse", {"reason": "x" * 501}, "at most 500 characters"),
+        ("extend", {"reason": ""}, "Say why"),
+        ("identity", {"reason": ""}, "Say why"),
+        ("hold", {"until": ""}, "Say until when."),
+        ("hold", {"until": "2020-01-01"}, "still to come"),
+        ("hold", {"until": date.today().isoformat()}, "still to come"),
+        ("hold", {"until": "9999-12-31"}, "within ten years"),
+        ("hold", {"until": "soon"}, "Enter a valid date."),
+        ("attach", {"ids": ["another"]}, "Select a valid choice"),
+        ("attach", {"ids": ["u-2"]}, "Select a valid choice"),
+    ],
+)
+def test_what_is_missing_is_said_and_nothing_is_lost(
+    name: str, changes: dict[str, Any], says: str, privacy_client: Client
+) -> None:
+    erasure = a_request("u-1")
+    stood, before = everything_about(erasure), newest()
+    answer = act(privacy_client, erasure, name, **changes)
+    assert answer.status_code == 422
+    assert says in said(answer)
+    if name == "hold":
+        assert GROUND in said(answer)
+    assert (everything_about(erasure), newest()) == (stood, before)
+
+
+class TestTheWords:
+    def test_the_person_reads_the_ground(self, privacy_client: Client) -> None:
+        for name, kind in (("refuse", "request_refused"), ("hold", "request_held"), ("extend", "request_extended")):
+            erasure = a_request("u-1", state="approval", address="bob@example.com")
+            assert "The person is told by mail" in said(privacy_client.get(story(erasure, f"{name}/")))
+            act(privacy_client, erasure, name)
+            letter = Letter.objects.get(kind=kind)
+            assert (letter.to, letter.about["ground"]) == ("bob@example.com", GROUND)
+            Erasure.objects.filter(pk=erasure.pk).delete()
+
+    def test_somebody_without_an_address_is_told_by_hand(self, privacy_client: Client) -> None:
+        erasure = a_request("u-1", state="approval")
+        for name in ("approve", "hold", "refuse", "extend"):
+            assert "tell the person yourself" in said(privacy_client.get(story(erasure, f"{name}/"))), name
+        act(privacy_client, erasure, "refuse")
+        assert not Letter.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("law", "asked", "first", "later"),
+        [
+            ("gdpr", "2026-01-31", "28 February 2026", "30 April 2026"),
+            ("gdpr", "2027-11-30", "30 December 2027", "29 February 2028"),
+            ("ccpa", "2026-03-02", "16 April 2026", "31 May 2026"),
+            ("both", "2026-03-02", "2 April 2026", "31 May 2026"),
+        ],
+    )
+    def test_an_extension_shows_the_new_date(self, law: str, asked: str, first: str, later: str, privacy: User) -> None:
+        with time_machine.travel(f"{asked}T12:00:00Z", tick=False):
+            erasure, client = a_request("u-1", state="approval", law=law), signed_in(privacy)
+            page = said(client.get(story(erasure, "extend/")))
+            assert f"It has to be done by {later} instead of {first}." in page
+            act(client, erasure, "extend", until="")
+            assert f"To be done by {later}" in said(client.get(story(erasure)))
+
+    def test_an_extension_is_told_within_the_first_period(self, privacy: User) -> None:
+        with time_machine.travel("2026-01-31T12:00:00Z", tick=False):
+            erasure = a_request("u-1", state="approval")
+        for day, status in (("2026-03-01", 409), ("2026-02-28", 302)):
+            with time_machine.travel(f"{day}T12:00:00Z", tick=False):
+                client = signed_in(privacy)
+                assert ("extend" in offered(client, erasure)) == (status == 302)
+                assert act(client, erasure, "extend").status_code == status
+
+    def test_approving_says_exactly_what_will_be_erased(self, privacy_client: Client) -> None:
+        erasure = a_request("u-1", "u-2", state="approval")
+        page = said(privacy_client.get(story(erasure, "approve/")))
+        assert "Everything that is held under 2 ids is erased, in every place: memories, noted names, history" in page
+        assert "cannot be undone" in page
+        assert "u-1" not in page
+        assert "account goes" not in page
+
+    def test_approving_for_one_assistant_names_it(self, privacy_client: Client) -> None:
+        erasure = a_request("u-1", state="approval", scope=Scope.ASSISTANT, agent="shop_bot")
+        page = said(privacy_client.get(story(erasure, "approve/")))
+        assert "What the assistant “shop_bot” remembers under 1 id is erased. What others remember stays." in page
+
+    def test_approving_for_an_account_says_that_it_goes(self, alice: User, privacy_client: Client) -> None:
+        erasure = a_request(
+            alice.subject, state="approval", scope=Scope.ACCOUNT, account=alice, identified_how=Identified.OFFICER
+        )
+        assert "The account goes, too" in said(privacy_client.get(story(erasure, "approve/")))
+
+    def test_only_approving_is_a_red_button(self, privacy_client: Client) -> None:
+        for state in ("identity", "approval", "on-hold", "needs-attention"):
+            erasure = a_request(f"u-{state}", state=state)
+            assert b"button-danger" not in privacy_client.get(story(erasure)).content
+            for name in offered(privacy_client, erasure):
+                red = b"button-danger" in privacy_client.get(story(erasure, f"{name}/")).content
+                assert red == (name == "approve"), name
+
+
+class TestHolds:
+    def test_a_hold_can_be_made_longer(self, privacy_client: Client) -> None:
+        erasure = a_request("u-1", state="approval")
+        act(privacy_client, erasure, "hold")
+        until = (date.today() + timedelta(days=90)).isoformat()
+        assert act(privacy_client, erasure, "hold", until=until).status_code == 302
+        erasure.refresh_from_db()
+        assert (erasure.state, erasure.held_from, erasure.held_until) == (
+            "on-hold",
+            "approval",
+            date.fromisoformat(until),
+        )
+
+    def test_it_goes_on_where_it_was(self, privacy_client: Client) -> None:
+        erasure = a_request("u-1", state="approval")
+        act(privacy_client, erasure, "hold")
+        act(privacy_client, erasure, "release")
+        erasure.refresh_from_db()
+        assert (erasure.state, erasure.ground, erasure.held_until) == ("approval", "", None)
+
+
+class TestOutsidePlaces:
+    def test_a_report_has_a_name_a_date_and_a_note(self, privacy: User, privacy_client: Client) -> None:
+        erasure = a_request("u-1", state="waiting")
+        place, other = outside(erasure, "Crash reports", "Newsletter")
+        before = newest()
+        answer = act(privacy_client, erasure, f"outside/{place.pk}", on="2026-05-03", note="By  Kim, ticket 7")
+        assert answer.headers["Location"] == story(erasure)
+        place.refresh_from_db()
+        assert (place.reported_by, place.note) == (privacy, "Emptied on 3 May 2026. By Kim, ticket 7")
+        assert place.reported_at is not None
+        assert actions(before) == ["outside.reported"]
+        page = said(privacy_client.get(story(erasure)))
+        assert "Reported as emptied by you on" in page
+        assert "not verified by us. Emptied on 3 May 2026. By Kim, ticket 7" in page
+        assert story(erasure, f"outside/{other.pk}/") in privacy_client.get(story(erasure)).content.decode()
+
+    def test_it_is_reported_once(self, privacy: User, colleague: User) -> None:
+        erasure = a_request("u-1")
+        (place,) = outside(erasure, "Crash reports")
+        one, other = signed_in(privacy), signed_in(colleague)
+        act(one, erasure, f"outside/{place.pk}")
+        stood, before = everything_about(erasure), newest()
+        assert act(other, erasure, f"outside/{place.pk}", note="Again").status_code == 409
+        assert (everything_about(erasure), newest()) == (stood, before)
+
+    def test_not_after_the_end(self, privacy_client: Client) -> None:
+        erasure = a_request("u-1", state="completed")
+        (place,) = outside(erasure, "Crash reports")
+        assert act(privacy_client, erasure, f"outside/{place.pk}").status_code == 409
+        assert f"outside/{place.pk}/" not in privacy_client.get(story(erasure)).content.decode()
+
+    def test_a_place_of_another_request_is_none(self, privacy_client: Client) -> None:
+        erasure, other = a_request("u-1"), a_request("u-2")
+        (place,) = outside(other, "Crash reports")
+        assert act(privacy_client, erasure, f"outside/{place.pk}").status_code == 404
+        place.refresh_from_db()
+        assert place.reported_at is None
+
+    @pytest.mark.parametrize("on", ["", "tomorrow", "2999-01-01"])
+    def test_without_a_day_it_is_no_report(self, on: str, privacy_client: Client) -> None:
+        erasure = a_request("u-1")
+        (place,) = outside(erasure, "Crash reports")
+        answer = act(privacy_client, erasure, f"outside/{place.pk}", on=on)
+        assert answer.status_code == 422
+        assert "By hand" in said(answer)
+        place.refresh_from_db()
+        assert place.reported_at is None
+
+
+class TestIds:
+    """Whose data it is: looked for exactly, chosen by a key, approved by somebody else."""
+
+    def look(self, client: Client, erasure: Erasure, words: str) -> Any:
+        return client.post(story(erasure, "attach/find/"), {"words": words})
+
+    def choose(self, client: Client, erasure: Erasure, *subjects: str) -> Any:
+        return client.post(story(erasure, "attach/"), {"ids": [Candidate(each, "", True).key for each in subjects]})
+
+    def test_those_of_an_account_are_found_by_its_address(self, alice: User, privacy_client: Client) -> None:
+        linked(alice, "u-alice", "Shop")
+        erasure, before = a_request(), newest()
+        assert self.look(privacy_client, erasure, "alice@example.com").headers["Location"] == story(erasure, "attach/")
+        assert actions(before) == ["person.found"]
+        page = privacy_client.get(story(erasure, "attach/"))
+        words = said(page)
+        assert "a…@example.com: an assistant's id (Shop), connected on" in words
+        assert "a…@example.com: the id that this portal gave them" in words
+        for hidden in ("u-alice", alice.subject, "alice@"):
+            assert hidden not in page.content.decode()
+        assert page.content.decode().count(" checked") == 2
+        assert self.choose(privacy_client, erasure, "u-alice", alice.subject).headers["Location"] == story(erasure)
+        erasure.refresh_from_db()
+        assert (erasure.subjects, erasure.account) == (["u-alice", alice.subject], alice)
+        assert sorted(erasure.open_rows.values_list("subject", flat=True)) == sorted(erasure.subjects)
+
+    def test_by_an_id_only_that_one_is_ticked(self, alice: User, privacy_client: Client) -> None:
+        linked(alice, "u-alice")
+        erasure = a_request()
+        self.look(privacy_client, erasure, "u-alice")
+        page = privacy_client.get(story(erasure, "attach/")).content.decode()
+        assert page.count(" checked") == 1
+        assert page.count('type="checkbox"') == 2
+
+    def test_one_that_no_account_has_is_shown_and_not_ticked(self, privacy_client: Client) -> None:
+        erasure, before = a_request("u-1"), newest()
+        self.look(privacy_client, erasure, " customer-9 ")
+        assert actions(before) == ["person.missed"]
+        page = privacy_client.get(story(erasure, "attach/"))
+        assert "“customer-9”, an id that no account here has" in said(page)
+        assert page.content.decode().count(" checked") == 1
+        self.choose(privacy_client, erasure, "u-1", "customer-9")
+        erasure.refresh_from_db()
+        assert erasure.subjects == ["u-1", "customer-9"]
+
+    @pytest.mark.parametrize("words", ["nobody @example.com", "*", "a b", "x" * 200])
+    def test_what_can_be_no_id_is_refused(self, words: str, privacy_client: Client) -> None:
+        erasure = a_request()
+        answer = self.look(privacy_client, erasure, words)
+        assert answer.status_code == 422
+        assert "it can be no id" in said(answer)
+        assert b'type="checkbox"' not in privacy_client.get(story(erasure, "attach/")).content
+
+    def test_look_ups_are_counted(self, alice: User, privacy_client: Client, settings: Any) -> None:
+        settings.FINDS_PER_HOUR = 1
+        erasure = a_request()
+        self.look(privacy_client, erasure, "nobody")
+        answer = self.look(privacy_client, erasure, "alice@example.com")
+        assert answer.status_code == 429
+        assert "Nobody was looked for." in said(answer)
+        assert last_event("access.denied").details == {"kind": "quota"}
+
+    def test_what_was_found_for_one_request_is_not_offered_for_another(
+        self, alice: User, privacy_client: Client
+    ) -> None:
+        one, other = a_request(), a_request()
+        self.look(privacy_client, one, "alice@example.com")
+        assert self.choose(privacy_client, other, alice.subject).status_code == 422
+        other.refresh_from_db()
+        assert other.subjects == []
+
+    def test_it_is_forgotten_after_five_minutes(self, alice: User, privacy: User) -> None:
+        with time_machine.travel("2026-03-10T12:00:00Z", tick=False) as clock:
+            erasure, client = a_request(), signed_in(privacy)
+            self.look(client, erasure, "alice@example.com")
+            clock.shift(301)
+            assert self.choose(client, erasure, alice.subject).status_code == 422
+
+    def test_nobody_attaches_their_own(self, privacy: User, privacy_client: Client) -> None:
+        erasure = a_request("u-1")
+        self.look(privacy_client, erasure, privacy.email)
+        stood = everything_about(erasure)
+        answer = self.choose(privacy_client, erasure, "u-1", privacy.subject)
+        assert answer.status_code == 409
+        assert "This request is about you" in said(answer)
+        assert everything_about(erasure) == stood
+
+    def test_the_same_asked_for_twice_ends_as_a_duplicate(self, alice: User, privacy_client: Client) -> None:
+        there = a_request(alice.subject, account=alice)
+        there.open_rows.create(subject=alice.subject)
+        erasure = a_request()
+        self.look(privacy_client, erasure, "alice@example.com")
+        answer = self.choose(privacy_client, erasure, alice.subject)
+        erasure.refresh_from_db()
+        assert (erasure.state, erasure.duplicate_of) == ("cancelled", there)
+        assert f"the same was asked for in {there.reference}" in said(privacy_client.get(answer.headers["Location"]))
+        there.refresh_from_db()
+        assert there.state == "identity"
+
+    def test_of_somebodys_own_request_nobody_changes_them(self, alice: User, privacy_client: Client) -> None:
+        erasure = a_request(alice.subject, channel=Channel.SELF, account=alice)
+        stood = everything_about(erasure)
+        assert self.look(privacy_client, erasure, "alice@example.com").status_code == 409
+        assert act(privacy_client, erasure, "attach").status_code == 409
+        assert everything_about(erasure) == stood
+        assert "attach" not in offered(privacy_client, erasure)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_its_event_nothing_is_done(privacy_client: Client) -> None:
+    for name, (fits, _) in ACTS.items():
+        erasure = a_request(f"u-{name}", state=min(fits & {"identity", "approval", "on-hold", "needs-attention"}))
+        stood = everything_about(erasure)
+        with broken_trail():
+            answer = act(privacy_client, erasure, name)
+            assert answer.status_code == 503, name
+            assert privacy_client.get(story(erasure)).status_code == 503
+        assert "So nothing was done." in said(answer)
+        assert everything_about(erasure) == stood
+    assert not Letter.objects.exists()
+
+
+def test_it_works_for_somebody_who_is_of_support_too() -> None:
+    erasure = a_request("u-1", state="approval")
+    assert act(signed_in(staff_member("both", "support", "privacy")), erasure, "approve").status_code == 302
