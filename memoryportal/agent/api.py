@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.parser import Parser
@@ -63,6 +63,7 @@ _CODES: dict[type[Exception], str] = {
     ErasureRunning: "erasure-running",
     EmbedderUnavailable: "embedder-unavailable",
     InferenceFailed: "model-unavailable",
+    UnreadablePostError: "bad-request",  # the caller was gone before the body was whole
 }
 
 

@@ -1,7 +1,6 @@
 """Housekeeping: what the gateway noted goes when its time is over."""
 
 import time
-from datetime import timedelta
 
 from django.utils import timezone
 from procrastinate.contrib.django import app
@@ -9,6 +8,7 @@ from procrastinate.contrib.django import app
 from .idempotency import KEPT
 from .models import Call, SeenSubject, SubjectHour, Window
 
+HOURS_KEPT = 7 * 24  # of the numbers of people, which name nobody: for whoever looks into an alert
 
 @app.periodic(cron="*/10 * * * *")
 @app.task(queueing_lock="agent.sweep")
@@ -18,4 +18,4 @@ def sweep(timestamp: int) -> None:
     Call.objects.filter(created_at__lt=timezone.now() - KEPT).delete()
     Window.objects.filter(minute__lt=minute - 2).delete()
     SeenSubject.objects.filter(hour__lt=hour - 1).delete()
-    SubjectHour.objects.filter(hour__lt=hour - timedelta(days=7) // timedelta(hours=1)).delete()
+    SubjectHour.objects.filter(hour__lt=hour - HOURS_KEPT).delete()

@@ -45,6 +45,7 @@ _PREFIXES = (
     "OIDC_",
     "SUBJECT_CLAIM",
     "HOST_LINK_",
+    "GATEWAY_",
 )
 _NAMES = (
     "DATABASE_URL",
