@@ -83,9 +83,7 @@ def test_what_came_after_stays_whole(superuser: Superuser, alice: ScopedMemory) 
     assert sum(erase_older(alice, MOMENT).values()) == 0
 
 
-@pytest.mark.parametrize(
-    "created", [None, "", "yesterday", 17, at(datetime.now(UTC) + timedelta(days=400)), "9999-12-31"]
-)
+@pytest.mark.parametrize("created", [None, "", "yesterday", 17, "2999-01-01T00:00:00+00:00", "9999-12-31"])
 def test_a_memory_that_does_not_say_when_goes(superuser: Superuser, alice: ScopedMemory, created: Any) -> None:
     """An assistant can write anything there; a time to come would else outlive every erasure."""
     plant(superuser, [payload(alice.subject, "when?", created_at=created), payload(alice.subject, "new")])
