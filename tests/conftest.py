@@ -121,9 +121,15 @@ def _close() -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_ledger(settings: Any, tmp_path: Path) -> None:
-    """What one test erases must not look like a restore to the next one, whose database never saw it."""
-    settings.ERASURE_LEDGER = str(tmp_path / "erasure-ledger.jsonl")
+def own_ledger(tmp_path: Path) -> Iterator[None]:
+    """What one test erases must not look like a restore to the next one, whose database never saw it.
+
+    Not by the fixture `settings`, which would end after those that clean up with what a test has set.
+    """
+    from django.test import override_settings
+
+    with override_settings(ERASURE_LEDGER=str(tmp_path / "erasure-ledger.jsonl")):
+        yield
 
 
 # --- people ----------------------------------------------------------------------------------------------------------
