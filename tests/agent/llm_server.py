@@ -44,7 +44,7 @@ class LlmServer(ThreadingHTTPServer):
         self.facts: Callable[[str], list[Any]] = lambda prompt: []
         self.wild: Wild | None = None
         self.wild_for: tuple[Kind, ...] = ("chat", "extraction")
-        self.meanwhile: dict[Kind, Callable[[], None]] = {}
+        self.meanwhile: dict[Kind, Callable[[], object]] = {}
         self.asked: list[Asked] = []
 
     @property

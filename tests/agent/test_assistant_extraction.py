@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from memoryportal.erasure import engine, services
-from memoryportal.erasure.models import State
+from memoryportal.erasure.states import State
 from memoryportal.memory import Filters, Item, ScopedMemory, controls
 
 from .llm_server import LlmServer

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from memoryportal.memory import llm
+from memoryportal.memory.configuration import configuration
 from memoryportal.memory.llm import MOST_BYTES, MOST_SAID, NoAnswer, answer, plain
 
 from . import llm_server as wild
@@ -176,7 +177,7 @@ def test_markup_and_scripts_stay_what_they_are(text: str) -> None:
 )
 def test_an_extraction_that_floods_is_refused_whole(server: LlmServer, answered: str) -> None:
     server.wild = wild.saying({"role": "assistant", "content": answered})
-    model = llm.language_model(llm.configuration())
+    model = llm.language_model(configuration())
     assert model is not None
     with pytest.raises(NoAnswer):
         model.generate_response([{"role": "user", "content": "x"}], response_format={"type": "json_object"})

@@ -236,7 +236,7 @@ def test_a_memory_that_is_deleted_while_it_thinks_is_not_kept_in_the_answer(
     alice_talks: Talker, model: LlmServer
 ) -> None:
     memory_id = ScopedMemory(alice_talks.memory.subject, agent="doctor").add("I have diabetes.", infer=False)[0].id
-    model.meanwhile["chat"] = lambda: alice_talks.memory.delete(memory_id) and None
+    model.meanwhile["chat"] = lambda: alice_talks.memory.delete(memory_id)
     page = words(alice_talks.says("do I have diabetes?"))
     assert "Something that it was made with was deleted meanwhile" in page
     assert not any("I have diabetes." in message.text for message in alice_talks.buffered())
@@ -252,7 +252,7 @@ def test_what_was_said_before_may_be_what_was_deleted_meanwhile(alice_talks: Tal
     alice_talks.says("I have diabetes.")
     (item,) = alice_talks.memory.page().items
     model.says, model.facts = wild.obey, facts()
-    model.meanwhile["chat"] = lambda: alice_talks.memory.delete(item.id) and None
+    model.meanwhile["chat"] = lambda: alice_talks.memory.delete(item.id)
     assert "kept nowhere" in words(alice_talks.says("zzz qqq xxx"))
     assert not any("diabetes" in message.text for message in alice_talks.buffered())
 
