@@ -14,6 +14,7 @@ from .problems import KINDS, MEDIA_TYPE
 
 PREFIX = "/api/v1/"
 _METHODS = ("get", "post", "patch", "delete")
+_OBJECTS = ("Message", "Memory", "Found", "Count")  # what stands inside of bodies and answers
 # What the code itself checks: another id is a 404 like any other, and a bad key has a code of its own.
 _SCHEMAS: dict[str, dict[str, Any]] = {
     idempotency.HEADER: idempotency.SCHEMA,
@@ -61,6 +62,7 @@ def docs(request: HttpRequest) -> HttpResponse:
             for method in _METHODS
             if method in of_path
         ],
+        "objects": [(name, _fields({"$ref": name}, described["components"]["schemas"])) for name in _OBJECTS],
         "problems": KINDS.values(),
     }
     return render(request, "agent/docs.html", context)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
@@ -32,6 +33,8 @@ def gateway(view: View, route: str, methods: frozenset[str] = frozenset()) -> Vi
             response = view(request, *args, **kwargs)
         except Problem as problem:
             response = problem.response()
+        except SuspiciousOperation:  # a thousand parameters, and what else Django does not even read
+            response = Problem("bad-request").response()
         if response.status_code == 405:
             response.headers["Allow"] = ", ".join(sorted(methods))
         return _leaving(request, response, route)

@@ -24,7 +24,11 @@ class Kind:
 
 _KINDS = (
     Kind("bad-json", 400, "The body is not JSON in UTF-8, names a field twice, or is nested too deeply."),
-    Kind("bad-request", 400, "The request has a body where none belongs, or does not say how long its body is."),
+    Kind(
+        "bad-request",
+        400,
+        "The request cannot be read: a body where none belongs or of no stated length, too many parameters.",
+    ),
     Kind("key-required", 401, "This needs a service key as a bearer token in the Authorization header."),
     Kind("key-invalid", 401, "The service key is unknown, was revoked, or was rotated and its time is over."),
     Kind("token-required", 401, "This needs a subject token as a bearer token in the Authorization header."),

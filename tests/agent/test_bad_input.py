@@ -222,6 +222,11 @@ def test_no_other_address_takes_parameters(alice: Assistant, verb: str, path: st
         assert code(alice.call(verb, f"{path}?{query}", {} if verb in ("post", "patch") else None)) == "invalid"
 
 
+def test_a_thousand_parameters(alice: Assistant) -> None:
+    query = "&".join(f"p{number}=1" for number in range(1001))
+    assert code(alice.call("get", f"/memories?{query}")) == "bad-request"
+
+
 @pytest.mark.parametrize("size", [256 * 1024 + 1, 10_000_000])
 def test_bodies_that_are_too_large(alice: Assistant, log: StringIO, size: int) -> None:
     answer = call("post", "/memories", alice.token, raw=b'{"text": "' + b"a" * (size - 12) + b'"}')
