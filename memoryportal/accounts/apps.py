@@ -6,9 +6,10 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        from memoryportal.memory.places import exempt
+        from memoryportal.memory.places import exempt, register
 
-        from . import held, signals
+        from . import held, removal, signals
 
+        register(removal.PLACE)
         exempt(**held.EXEMPT)
         signals.connect(self)

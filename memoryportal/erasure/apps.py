@@ -10,8 +10,13 @@ class ErasureConfig(AppConfig):
     label = "erasure"
 
     def ready(self) -> None:
-        from memoryportal.memory.places import exempt
+        from memoryportal.base import readiness
+        from memoryportal.memory.places import exempt, register
 
+        from . import ledger, portal_places
+
+        register(*portal_places.PLACES)
+        readiness.register("erasures", ledger.probe)
         exempt(**{f"erasure_erasure__{column}": _PROOF for column in PROOF})
         exempt(**{f"erasure_erasure__{column}_id": _STAFF for column in STAFF})
         exempt(**{f"erasure_erasure__{column}": _ENDS for column in ENDS})

@@ -12,7 +12,7 @@ from procrastinate.contrib.django import app
 
 from memoryportal.base.queue import ring
 
-from . import decisions, engine, identity, intake, lease, pruning, quotas, telling
+from . import decisions, engine, identity, intake, lease, pruning, quotas, telling, trail_keys
 from .models import Erasure
 from .moves import NotNow
 from .states import OPEN_BEFORE, TERMINAL, State
@@ -91,3 +91,4 @@ def prune(timestamp: int) -> None:
     """Requests are kept for a while after their end, then only counted. Counters of hours that are over go."""
     quotas.forget()
     pruning.prune(settings.REQUEST_RETENTION_MONTHS)
+    trail_keys.destroy_due_keys()

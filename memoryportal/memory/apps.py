@@ -6,8 +6,10 @@ class MemoryConfig(AppConfig):
     label = "memory"
 
     def ready(self) -> None:
-        from memoryportal.base.readiness import register
+        from memoryportal.base import readiness
 
+        from . import history_files, places
         from .readiness import StoreProbe
 
-        register("store", StoreProbe())
+        readiness.register("store", StoreProbe())
+        places.register(history_files.PLACE)

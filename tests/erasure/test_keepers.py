@@ -10,26 +10,17 @@ from typing import Any
 import pytest
 from mem0.memory.storage import SQLiteManager
 
-from memoryportal.accounts import removal
 from memoryportal.accounts.models import User
 from memoryportal.accounts.waiting import Letter
-from memoryportal.erasure import engine, portal_places, services
+from memoryportal.erasure import engine, services
 from memoryportal.erasure.models import Erasure, Scope
 from memoryportal.erasure.receipts import verify
 from memoryportal.erasure.states import State
 from memoryportal.memory import ScopedMemory, SubjectId, history_files
-from memoryportal.memory.places import PLACES
 
 from .stating import as_file, check
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def places(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the rooms register them at start-up."""
-    for place in (history_files.PLACE, removal.PLACE, *portal_places.PLACES):
-        monkeypatch.setitem(PLACES, place.key, place)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 
-from memoryportal.accounts import links, removal
+from memoryportal.accounts import links
 from memoryportal.accounts.models import User
 from memoryportal.audit.models import Event, SubjectKey
 from memoryportal.audit.pseudonyms import known_pseudonym, pseudonym
@@ -19,18 +19,11 @@ from memoryportal.erasure.models import Erasure, Scope
 from memoryportal.erasure.states import State
 from memoryportal.memory import ScopedMemory, SubjectId, controls
 from memoryportal.memory.backdate import add_messages
-from memoryportal.memory.places import PLACES
 from memoryportal.memory.stores import current_store
 
 from .making import an_erasure
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def account_is_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the room of accounts registers it."""
-    monkeypatch.setitem(PLACES, removal.PLACE.key, removal.PLACE)
 
 
 def erased(*subjects: str, state: str = State.COMPLETED, **about: Any) -> ledger.Line:

@@ -13,10 +13,8 @@ from django.core.management import CommandError, call_command
 from django.test import Client, override_settings
 from psycopg import sql
 
-from memoryportal.accounts import removal
 from memoryportal.accounts.models import User
 from memoryportal.audit.models import Event
-from memoryportal.base import readiness
 from memoryportal.base.names import APP, OWNER, SCOPED
 from memoryportal.base.roles import prepare_database
 from memoryportal.erasure import engine, ledger, receipts, services
@@ -24,7 +22,6 @@ from memoryportal.erasure.models import Erasure, Scope
 from memoryportal.erasure.states import State
 from memoryportal.memory import ScopedMemory, SubjectId, controls, pool
 from memoryportal.memory.backdate import Name, add_messages, add_names
-from memoryportal.memory.places import PLACES
 from memoryportal.memory.prepare import prepare_store
 from memoryportal.memory.stores import current_store
 from tests.accounts.helpers import person
@@ -110,13 +107,6 @@ def portal(furnished: Portal, tmp_path: Path) -> Iterator[Portal]:
     with configured(made, KEY_DIR=tmp_path / "keys"):
         made.like(furnished)
         yield made
-
-
-@pytest.fixture(autouse=True)
-def wired(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the rooms do it at start-up."""
-    monkeypatch.setitem(PLACES, removal.PLACE.key, removal.PLACE)
-    monkeypatch.setitem(readiness._probes, "erasures", ledger.probe)
 
 
 def remembered(name: str) -> User:
