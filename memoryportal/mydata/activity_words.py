@@ -174,6 +174,18 @@ def _code_refused(details: dict[str, Any]) -> str:
     return "Somebody gave a wrong password" if password else "Somebody knew your password and gave a wrong code"
 
 
+def _not_learned(details: dict[str, Any]) -> str:
+    count = details.get("count")
+    wordings = present.counted(count, "wording", "wordings") if isinstance(count, int) else "Wordings"
+    return f"{wordings} that you never want learned again came up and {'was' if count == 1 else 'were'} not stored"
+
+
+def _deleted(details: dict[str, Any]) -> str:
+    stopped = details.get("stopped")
+    never = f", never to learn {present.counted(stopped, 'wording', 'wordings')} again" if stopped else ""
+    return f"{_counts(details)}{never}"
+
+
 # (what the person reads of their own act, what they read when somebody or something else did it)
 _WORDS: dict[Action, tuple[Words, Words]] = {
     Action.SESSION_BEGUN: _pair("You signed in", "Somebody signed in"),
@@ -209,8 +221,20 @@ _WORDS: dict[Action, tuple[Words, Words]] = {
         lambda d: f"You asked to delete {_wanted(d)}",
         lambda d: f"Deletion of {_wanted(d)} was asked for",
     ),
-    Action.MEMORY_DELETED: (lambda d: f"You deleted {_counts(d)}", lambda d: f"Deleted: {_counts(d)}"),
+    Action.MEMORY_DELETED: (lambda d: f"You deleted {_deleted(d)}", lambda d: f"Deleted: {_deleted(d)}"),
     Action.MEMORY_DELETE_FAILED: _pair("Nothing was deleted", "Nothing was deleted"),
+    Action.SETTING_ASKED: _pair(
+        "You asked to switch what assistants may do", "It was asked to switch what assistants may do"
+    ),
+    Action.SETTING_FAILED: _pair("Nothing was switched", "Nothing was switched"),
+    Action.MEMORY_PAUSED: _pair("You paused remembering", "Remembering was paused"),
+    Action.MEMORY_RESUMED: _pair("You let assistants remember again", "Assistants may remember again"),
+    Action.USE_RESTRICTED: _pair(
+        "You kept assistants from using your memories", "Assistants may no longer use your memories"
+    ),
+    Action.USE_ALLOWED: _pair("You let assistants use your memories again", "Assistants may use your memories again"),
+    Action.WORDING_REFUSED: (_not_learned, _not_learned),
+    Action.WORDING_ALLOWED: _pair("You let stopped wordings be learned again", "Stopped wordings may be learned again"),
     Action.EXPORT_ASKED: (
         lambda d: f"You took everything with you ({str(d.get('form', 'file')).upper()})",
         _always("Everything was taken away as a file"),
@@ -274,4 +298,6 @@ _STAFF: dict[Action, Words] = {
 _ENDS = {
     *(Action.MEMORY_CORRECTED, Action.MEMORY_CORRECT_FAILED, Action.MEMORY_PURGED, Action.MEMORY_PURGE_FAILED),
     *(Action.MEMORY_DELETED, Action.MEMORY_DELETE_FAILED, Action.MEMORY_SEARCHED),
+    *(Action.MEMORY_PAUSED, Action.MEMORY_RESUMED, Action.USE_RESTRICTED, Action.USE_ALLOWED),
+    *(Action.WORDING_ALLOWED, Action.SETTING_FAILED),
 }

@@ -17,7 +17,7 @@ from memoryportal.memory import CountMoved, Removed
 
 from . import present
 from .answers import explained
-from .forms import Selection, read_selection
+from .forms import Selection, read_selection, says_never_again
 
 NOTHING_DELETED = "Nothing was deleted."
 MOST = 100  # ticked at once
@@ -44,8 +44,8 @@ def _delete_ticked(request: PortalRequest, ids: list[str]) -> HttpResponse:
     items = request.memory.get_many(ids)
     if _confirmed(request):
         with changing(request, DELETION, "ticked", ids=[item.id for item in items]) as counts:
-            removed = request.memory.delete_many(ids)
-            counts |= removed.counts
+            removed = request.memory.delete_many(ids, never_again=says_never_again(request))
+            counts |= present.noted(removed)
         return _done(request, removed)
     return render(request, "mydata/delete_many.html", {"memories": present.listed(items)})
 
@@ -86,8 +86,10 @@ def _matching(request: PortalRequest, selection: Selection) -> HttpResponse:
     number = int(expected[:9])
     try:
         with changing(request, DELETION, "matching", expected=number) as counts:
-            removed = request.memory.delete_matching(selection.filters, expected=number)
-            counts |= removed.counts
+            removed = request.memory.delete_matching(
+                selection.filters, expected=number, never_again=says_never_again(request)
+            )
+            counts |= present.noted(removed)
         return _done(request, removed)
     except CountMoved as moved:
         return _ask_for_matching(request, selection, status=409, moved_from=moved.expected)

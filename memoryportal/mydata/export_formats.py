@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 
 from memoryportal.base.spreadsheets import BYTE_ORDER_MARK, guard, line_writer
-from memoryportal.memory import Entity, Item, Message, ScopedMemory, Version, bulk
+from memoryportal.memory import Entity, Item, Message, ScopedMemory, Stopped, Use, Version, bulk
 
 VERSION = 1
 BATCH = 200  # memories whose histories are read together
@@ -58,6 +58,7 @@ def write_json(export: Export) -> Iterator[str]:
         "memories": lambda: (_memory(item, versions, known) for item, versions in with_histories(export.memory)),
         "entities": lambda: map(_entity, bulk.entities(export.memory)),
         "messages": lambda: map(_message, bulk.messages(export.memory)),
+        "uses": lambda: map(_use, bulk.uses(export.memory)),
         "history_of_gone_memories": lambda: map(_gone, outlived(export.memory, known)),
     }
     written: dict[str, int] = {}
@@ -78,7 +79,13 @@ def _head(export: Export) -> dict[str, Any]:
         "account": export.email,
         "subject": export.memory.subject,
         "counts": export.held,
+        "stopped_wordings": _stopped(export.memory.stopped()),
     }
+
+
+def _stopped(stopped: Stopped) -> dict[str, Any]:
+    """Which texts they are is not known: the portal keeps digests that only its own key makes."""
+    return {"count": stopped.count, "since": stopped.since, "latest": stopped.latest}
 
 
 def _array(name: str, rows: Iterable[dict[str, Any]], written: dict[str, int]) -> Iterator[str]:
@@ -143,6 +150,10 @@ def _message(message: Message) -> dict[str, Any]:
         "run_id": message.run,
         "created_at": message.at,
     }
+
+
+def _use(use: Use) -> dict[str, Any]:
+    return {"memory_id": use.memory_id, "agent_id": use.agent, "run_id": use.run, "at": use.at}
 
 
 def _dump(value: Any) -> str:

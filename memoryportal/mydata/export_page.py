@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import tzinfo
+from itertools import islice
 from typing import Any
 
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from memoryportal.memory import Entity, Item, Message, Version, bulk
+from memoryportal.memory import Entity, Handed, Item, Message, ScopedMemory, Version, bulk
 
 from . import present
-from .export_formats import Export, outlived, with_histories
+from .assistants_words import HandedTo, handed_to
+from .export_formats import BATCH, Export, outlived, with_histories
 from .held import in_words
 
 REMOVED = "(this wording was removed)"
@@ -36,14 +38,26 @@ def _pieces(export: Export) -> Iterator[str]:
     memory, known = export.memory, set[str]()
     made = present.moment(export.made_at)
     yield _render("head", export=export, made=made, places=in_words(export.held), controller=settings.CONTROLLER_NAME)
-    for item, versions in with_histories(memory):
+    for item, versions, handed in _with_uses(memory):
         known.add(item.id)
-        yield _render("memory", item=item, facts=present.origin(item), wordings=_earlier(item, versions))
+        facts = [*present.origin(item), *(("Handed to", _use(to)) for to in handed_to(handed))]
+        yield _render("memory", item=item, facts=facts, wordings=_earlier(item, versions))
     yield from _part("Noted names", ((entity.text, _about_name(entity)) for entity in bulk.entities(memory)))
     yield from _part("Recent messages", ((message.text, _about_message(message)) for message in bulk.messages(memory)))
     gone = ((_wording(version), present.moment(version.at)) for version in outlived(memory, known))
     yield from _part("Wordings of memories that another program deleted", gone)
     yield _render("tail", count=len(known))
+
+
+def _with_uses(memory: ScopedMemory) -> Iterator[tuple[Item, list[Version], list[Handed]]]:
+    told = with_histories(memory)
+    while batch := list(islice(told, BATCH)):
+        handed = bulk.handed(memory, [item.id for item, _ in batch])
+        yield from ((item, versions, handed.get(item.id, [])) for item, versions in batch)
+
+
+def _use(to: HandedTo) -> str:
+    return f"{to.name or 'an assistant that gave no name'} {to.how_often}"
 
 
 def _part(title: str, texts: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
@@ -182,6 +183,11 @@ class EditForm(forms.Form):
             return check_text(unix_lines(self.cleaned_data["text"]))
         except BadQuery as error:
             raise ValidationError(str(error)) from None
+
+
+def says_never_again(request: HttpRequest) -> bool:
+    """Whether the box “and never learn this again” was ticked on the page of a deletion."""
+    return request.POST.get("never_again") == "yes"
 
 
 def unix_lines(text: str) -> str:

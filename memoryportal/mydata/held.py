@@ -6,19 +6,24 @@ from typing import NamedTuple
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
 
 from memoryportal.accounts.http import PortalRequest
 from memoryportal.accounts.models import User
 from memoryportal.accounts.subjects import is_connected, subjects_in_order
+from memoryportal.accounts.trail import LEARNING_AGAIN, changing
 from memoryportal.erasure import services
-from memoryportal.memory import Entity, Item, Message, ScopedMemory, Version, bulk
+from memoryportal.memory import Entity, Item, Message, ScopedMemory, Stopped, Version, bulk
 from memoryportal.memory.places import PLACES
 
 from . import present
+from .answers import explained
+from .assistants_words import handed_to
 
 MOST = 100  # rows of one place on this page; the export holds all
 MOST_LINKS = 5
@@ -64,6 +69,14 @@ class Said(NamedTuple):
     run: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class StoppedWordings:
+    """How many wordings are never to be learned again; `since` is when the first of them was stopped."""
+
+    count: int
+    since: str
+
+
 class Outlived(NamedTuple):
     """A wording of a memory that is gone. `text` is None where it was removed."""
 
@@ -84,10 +97,26 @@ def show(request: PortalRequest) -> HttpResponse:
         "said": [_said(message) for message in memory.messages(MOST)],
         "more_said": held.get("messages", 0) > MOST,
         "past": [_outlived(version) for version in memory.past(MOST)],
+        "handed": handed_to(memory.handed()),
+        "log_days": settings.USE_LOG_DAYS,
+        "stopped": _stopped(memory.stopped()),
         "kept": _kept(request.user),
         "most": MOST,
     }
     return render(request, "mydata/held.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@explained
+def allow_again(request: PortalRequest) -> HttpResponse:
+    """Forget what was never to be learned again. A GET, as after signing in again, leads to the page."""
+    if request.method == "POST":
+        with changing(request, LEARNING_AGAIN, "all") as counts:
+            counts["count"] = request.memory.allow_again()
+        wordings = present.counted(counts["count"], "wording", "wordings")
+        messages.success(request, f"{wordings} may be learned again from now on.")
+    return redirect("mydata:held")
 
 
 def in_words(held: dict[str, int]) -> list[PlaceCount]:
@@ -116,6 +145,10 @@ def _name(entity: Entity, items: dict[str, Item]) -> NotedName:
 def _said(message: Message) -> Said:
     who = present.said_by(message.role) or "somebody said"
     return Said(message.text, present.moment(message.at), who, message.agent, message.run)
+
+
+def _stopped(stopped: Stopped) -> StoppedWordings:
+    return StoppedWordings(stopped.count, present.moment(stopped.since))
 
 
 def _outlived(version: Version) -> Outlived:

@@ -9,9 +9,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from memoryportal.accounts.http import PortalRequest
 from memoryportal.accounts.subjects import is_connected, mark_connected
-from memoryportal.memory import BadCursor, EmbedderUnavailable, Page, Summary
+from memoryportal.memory import BadCursor, EmbedderUnavailable, Page, Summary, controls
 
-from . import present
+from . import assistants_words, present
 from .forms import SearchForm, Selection, read_selection
 
 REGION = "memories"  # the id of the element that htmx swaps
@@ -24,6 +24,7 @@ def show(request: PortalRequest) -> HttpResponse:
     context = _list(request, selection, request.GET.get("after"))
     summary = request.memory.summary(selection.filters)
     context |= _around(selection, summary)
+    context["switched"] = assistants_words.notice(controls.states(request.memory.subject))
     if not summary.total:
         context["connected"] = is_connected(request.user)
     return render(request, "mydata/list.html", context)

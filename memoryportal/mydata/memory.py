@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
@@ -16,7 +17,8 @@ from memoryportal.memory import BadQuery, EmbedderUnavailable, Item, MemoryChang
 
 from . import present
 from .answers import explained
-from .forms import EditForm, unix_lines
+from .assistants_words import handed_to
+from .forms import EditForm, says_never_again, unix_lines
 
 READS_SO_NOW = ErrorText(
     409,
@@ -47,6 +49,8 @@ def show(request: PortalRequest, memory_id: UUID) -> HttpResponse:
         "origin": present.origin(item),
         "wordings": present.wordings(item, request.memory.history(item.id), removable=removable),
         "removable": removable,
+        "handed": handed_to(request.memory.handed(item.id)),
+        "log_days": settings.USE_LOG_DAYS,
     }
     return render(request, "mydata/detail.html", context)
 
@@ -100,11 +104,12 @@ def delete(request: PortalRequest, memory_id: UUID) -> HttpResponse:
     item = memory.get(str(memory_id))
     if request.method == "POST":
         with changing(request, DELETION, item.id) as counts:
-            removed = memory.delete(item.id)
-            counts |= removed.counts
+            removed = memory.delete(item.id, never_again=says_never_again(request))
+            counts |= present.noted(removed)
         messages.success(request, present.removed_sentence(removed))
         return redirect("mydata:list")
-    rest = present.goes_too(item, memory.history(item.id), memory.entities(MOST), memory.messages(MOST))
+    handed = memory.handed(item.id)
+    rest = present.goes_too(item, memory.history(item.id), memory.entities(MOST), memory.messages(MOST), handed)
     return render(request, "mydata/delete.html", {"memory": item, "goes_too": rest})
 
 

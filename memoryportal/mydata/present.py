@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils import dateformat, timezone
 
-from memoryportal.memory import Entity, Hits, Item, Message, Removed, Summary, Version
+from memoryportal.memory import Entity, Handed, Hits, Item, Message, Removed, Summary, Version
 from memoryportal.memory.places import PLACES
 
 LONG_TEXT = 600  # characters of a memory that a list shows
@@ -17,6 +17,8 @@ NOUNS = {
     "memories": ("memory", "memories"),
     "entities": ("noted name", "noted names"),
     "messages": ("recent message", "recent messages"),
+    "uses": ("entry of the use log", "entries of the use log"),
+    "never": ("stopped wording", "stopped wordings"),
 }
 _ROLES = {"user": "you said", "assistant": "the assistant said"}
 _LEARN = "from which an assistant could learn it again"
@@ -190,8 +192,11 @@ def earlier(item: Item, versions: list[Version]) -> int:
 # --- deleting ---------------------------------------------------------------------------------------------------------
 
 
-def goes_too(item: Item, versions: list[Version], entities: list[Entity], messages: list[Message]) -> list[str]:
+def goes_too(
+    item: Item, versions: list[Version], entities: list[Entity], messages: list[Message], handed: list[Handed]
+) -> list[str]:
     """What a deletion takes away beside the text, one line each."""
+    uses = sum(each.times for each in handed)
     before = earlier(item, versions)
     names = sum(1 for entity in entities if entity.memory_ids and set(entity.memory_ids) == {item.id})
     told = sum(1 for message in messages if _talk(message) == _talk(item))
@@ -199,6 +204,7 @@ def goes_too(item: Item, versions: list[Version], entities: list[Entity], messag
         (before, f"{counted(before, 'earlier wording', 'earlier wordings')}"),
         (names, f"{counted(names, 'name', 'names')} that {'was' if names == 1 else 'were'} noted only from it"),
         (told, f"{counted(told, 'recent message', 'recent messages')} of the same conversation, {_LEARN}"),
+        (uses, f"{counted(uses, 'note', 'notes')} of when it was handed to an assistant"),
     ]
     return [line for number, line in lines if number]
 
@@ -210,7 +216,20 @@ def _talk(of: Item | Message) -> tuple[str, str]:
 def removed_sentence(removed: Removed) -> str:
     """Such as "Deleted: 1 memory, 2 entries in its history.", from the counts of what really went."""
     words = counts_in_words(removed.counts)
-    return f"Deleted: {words}." if words else "Nothing was deleted: there was nothing left."
+    if not words:
+        return "Nothing was deleted: there was nothing left."
+    return f"Deleted: {words}.{_stopped(removed.stopped)}"
+
+
+def _stopped(number: int) -> str:
+    if not number:
+        return ""
+    return f" {counted(number, 'wording is', 'wordings are')} stopped from now on and not learned again."
+
+
+def noted(removed: Removed) -> dict[str, int]:
+    """What the trail keeps of a deletion: counts."""
+    return {**removed.counts, **({"stopped": removed.stopped} if removed.stopped else {})}
 
 
 def counts_in_words(counts: dict[str, int]) -> str:

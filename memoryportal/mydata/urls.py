@@ -4,6 +4,7 @@ from django.urls import path
 
 from . import (
     activity,
+    assistants,
     chosen,
     erasing,
     erasures,
@@ -26,6 +27,12 @@ urlpatterns = [
     path("memories/<uuid:memory_id>/delete/", memory.delete, name="delete"),
     path("memories/<uuid:memory_id>/versions/<int:seq>/delete/", memory.purge, name="purge"),
     path("held/", held.show, name="held"),
+    path("held/stopped/", held.allow_again, name="allow_again"),
+    path("settings/assistants/", assistants.show, name="assistants"),
+    path("settings/assistants/pause/", assistants.pause, name="pause"),
+    path("settings/assistants/resume/", assistants.resume, name="resume"),
+    path("settings/assistants/restrict/", assistants.restrict, name="restrict"),
+    path("settings/assistants/allow/", assistants.allow, name="allow"),
     path("activity/", activity.show, name="activity"),
     path("export/", export.show, name="export"),
     path("export/<str:form>/", export.download, name="export_file"),

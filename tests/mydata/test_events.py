@@ -115,7 +115,7 @@ def test_deleting_what_a_filter_shows(alice_client: Client, alice_memory: Scoped
 
 
 def test_a_store_that_fails_half_way(alice_client: Client, items: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(memory: ScopedMemory, memory_id: str) -> None:
+    def fail(memory: ScopedMemory, memory_id: str, **_: Any) -> None:
         raise StoreUnavailable("gone")
 
     monkeypatch.setattr(ScopedMemory, "delete", fail)
@@ -165,7 +165,7 @@ def test_an_erasure(alice: User, alice_client: Client, items: list[Any]) -> None
 
 
 def test_an_erasure_that_has_to_wait(alice_client: Client, items: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(memory: ScopedMemory) -> None:
+    def fail(memory: ScopedMemory, **_: Any) -> None:
         raise StoreUnavailable("gone")
 
     prove(alice_client)

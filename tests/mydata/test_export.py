@@ -189,7 +189,7 @@ def test_json_holds_everything(alice, proven, alice_memory):
     assert (file["format"], file["version"]) == ("memoryportal-export", 1)
     assert (file["account"], file["subject"]) == ("alice@example.com", alice.subject)
     assert file["counts"] == {"memories": 2, "entities": 1, "history": 3, "messages": 1, "uses": 0, "never": 0}
-    assert file["written"] == {"memories": 2, "entities": 1, "messages": 1, "history_of_gone_memories": 0}
+    assert file["written"] == {"memories": 2, "entities": 1, "messages": 1, "uses": 0, "history_of_gone_memories": 0}
     first, second = file["memories"]
     history = first.pop("history")
     assert first == {

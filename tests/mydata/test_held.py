@@ -48,7 +48,7 @@ def test_every_place_is_counted(alice_client, alice_memory):
     response = alice_client.get(HELD)
     assert response.status_code == 200
     assert counts(response) == {"memories": 2, "entities": 1, "history": 3, "messages": 4, "uses": 0, "never": 0}
-    assert "10 entries are held about you, in 4 places." in reading.words(response)
+    assert "10 entries are held about you, in 6 places." in reading.words(response)
 
 
 def test_names_stand_with_their_memories(alice_client, alice_memory):
