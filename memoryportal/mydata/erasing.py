@@ -30,8 +30,8 @@ WORD = "erase"
 NEVER = "never"  # the place of stopped wordings
 SCOPES = {
     Scope.EVERYTHING: "Everything that is remembered",
-    Scope.ASSISTANT: "Only what one assistant remembers",
     Scope.ACCOUNT: "Everything that is remembered, and my account here",
+    Scope.ASSISTANT: "Only what one assistant remembers",
 }
 
 

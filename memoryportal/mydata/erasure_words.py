@@ -126,20 +126,19 @@ def about(erasure: Erasure) -> str:
 
 
 def shown(erasure: Erasure) -> ShownErasure:
-    headline, sentence = WORDS[erasure.state]
     steps = list(erasure.steps.all())
     return ShownErasure(
         id=str(erasure.id),
         reference=erasure.reference,
         state=erasure.state,
-        headline=_begins(erasure) or headline.format(", ".join(_label(step).lower() for step in _not_empty(steps))),
-        sentence=sentence,
+        headline=_headline(erasure, steps),
+        sentence=WORDS[erasure.state][1],
         more=[line for line in _more(erasure, steps) if line],
         ground=erasure.ground if erasure.state in (State.ON_HOLD, State.REFUSED, State.CANCELLED) else "",
         shut=not erasure.is_terminal and any(step.found is not None for step in steps),
         steps=[_step(erasure, step) for step in steps],
         rows=_rows(erasure),
-        outside=[_outside(place, erasure) for place in erasure.outside.all()],
+        outside=[_outside(place, erasure) for place in erasure.outside.all()] if _has_begun(erasure) else [],
         search=_search(erasure) if erasure.is_erased else "",
         terminal=erasure.is_terminal,
         erased=erasure.is_erased,
@@ -152,12 +151,22 @@ def shown(erasure: Erasure) -> ShownErasure:
     )
 
 
+def _has_begun(erasure: Erasure) -> bool:
+    return erasure.is_begun or erasure.is_erased
+
+
 def _not_empty(steps: list[ErasureStep]) -> list[ErasureStep]:
     return [step for step in steps if not step.is_empty]
 
 
-def _begins(erasure: Erasure) -> str:
-    return f"Begins on {present.moment(erasure.grace_until)}" if _has_grace(erasure) else ""
+def _headline(erasure: Erasure, steps: list[ErasureStep]) -> str:
+    if _has_grace(erasure):
+        return f"Begins on {present.moment(erasure.grace_until)}"
+    if erasure.state == State.APPROVAL and not erasure.subjects:
+        return "We look for what is yours"
+    if erasure.state == State.CANCELLED and erasure.ground:
+        return "Ended: another request took its place"
+    return WORDS[erasure.state][0].format(", ".join(_label(step).lower() for step in _not_empty(steps)))
 
 
 def _has_grace(erasure: Erasure) -> bool:
@@ -217,12 +226,16 @@ def _nothing_found(erasure: Erasure, steps: list[ErasureStep]) -> str:
     return "There was nothing to remove."
 
 
+def _capitalised(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
 # --- dates -----------------------------------------------------------------------------------------------------------
 
 
 def _rows(erasure: Erasure) -> list[Row]:
     known = [
-        ("To be erased", about(erasure)),
+        ("To be erased", _capitalised(about(erasure))),
         ("Asked for", present.moment(erasure.asked_at)),
         ("Begun", present.moment(erasure.began_at) if erasure.began_at else ""),
         ("Ended", present.moment(erasure.ended_at) if erasure.ended_at else ""),
@@ -274,7 +287,7 @@ def _read_again(step: ErasureStep) -> str:
         return f"Could not be read again on {when}: {step.problem or 'no reason is known'}."
     left = f"{present.counted(step.left, 'entry', 'entries')} left" if step.left else "empty"
     said = f"Read again on {when}: {left}."
-    return f"{said} {step.problem[:1].upper()}{step.problem[1:]}." if step.problem else said
+    return f"{said} {_capitalised(step.problem)}." if step.problem else said
 
 
 def _outside(place: OutsidePlace, erasure: Erasure) -> Row:

@@ -27,6 +27,7 @@ from .erasure_words import shown
 from .ways import Ways
 
 Act = Callable[[UUID, Actor], Erasure]
+CAN_GO_ON = {State.WAITING, State.ERASING, State.VERIFYING, State.RETRYING}  # the others wait for people, or for a day
 
 
 @require_safe
@@ -163,10 +164,9 @@ def _ways(erasure: Erasure) -> Ways:
         return reverse(f"mydata:{name}", args=[erasure.id]) if fits else ""
 
     waiting = erasure.state == State.WAITING
-    under_way = (erasure.is_begun or waiting) and not erasure.is_filed
     return Ways(
         here=to("erasure", True),
-        go_on=to("erasure_continue", under_way),
+        go_on=to("erasure_continue", erasure.state in CAN_GO_ON),
         cancel=to("erasure_cancel", erasure.is_cancellable),
         begin=to("erasure_begin", waiting),
         receipt=to("erasure_receipt", erasure.receipt is not None),

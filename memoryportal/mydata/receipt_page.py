@@ -16,8 +16,8 @@ from .ways import Ways
 
 LARGEST = 512 * 1024  # bytes of what is sent: a receipt has a few thousand
 ENDS = {
-    State.COMPLETED: "Erased",
-    State.COMPLETED_WITH_EXCEPTIONS: "Erased, with exceptions",
+    State.COMPLETED: "Erased: every place that can be read was read again, and each was empty",
+    State.COMPLETED_WITH_EXCEPTIONS: "Erased, with the exceptions that are named below",
 }
 TOO_LARGE = receipts.Verdict(False, "This is too large to be a receipt.")
 

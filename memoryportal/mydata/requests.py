@@ -25,8 +25,8 @@ from .forms import NameField
 
 SCOPES = {
     Scope.EVERYTHING: "Everything that assistants remember about me",
-    Scope.ASSISTANT: "Only what one assistant remembers",
     Scope.ACCOUNT: "Everything that assistants remember about me, and my account here",
+    Scope.ASSISTANT: "Only what one assistant remembers",
 }
 MOST_TOLD = 500
 MOST_TOKEN = 100  # characters; ours are shorter

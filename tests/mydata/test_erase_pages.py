@@ -333,7 +333,9 @@ def ways_of(erasure: Erasure, moving: bool) -> set[str]:
     """What fits: continuing what has begun or is about to, beginning what waits, taking back what has not begun."""
     if erasure.state == State.WAITING:
         return {"continue"} if moving else {"begin", "cancel"}
-    return {"continue"} if erasure.is_begun else {"cancel"} if erasure.is_cancellable else set()
+    if erasure.state in (State.ERASING, State.VERIFYING, State.RETRYING):
+        return {"continue"}
+    return {"cancel"} if erasure.is_cancellable else set()
 
 
 def test_refusals_and_holds_say_where_to_complain(alice, alice_client, told, settings):
@@ -478,7 +480,7 @@ def test_one_assistant_goes_and_the_others_stay(proven, told):
     assert (erasure.scope, erasure.agent, erasure.subjects) == (Scope.ASSISTANT, "support_bot", [str(told.subject)])
     assert everything(told) == [(other[0].id, "I like trains.")]
     page = reading.words(proven.get(path))
-    assert "To be erased what the assistant “support_bot” remembers" in page
+    assert "To be erased What the assistant “support_bot” remembers" in page
     assert "this assistant cannot store anything new about you" in page
     ScopedMemory(told.subject, agent="travel_planner").add("I like buses.", infer=False)
     with pytest.raises(WritesPaused):
