@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from memoryportal.accounts import removal
 from memoryportal.accounts.models import SubjectLink, User
 from memoryportal.accounts.subjects import own_subjects
 from memoryportal.audit.actions import Action
@@ -18,7 +19,7 @@ from memoryportal.audit.record import SYSTEM, Actor
 from memoryportal.memory import SubjectId
 
 from . import letters
-from .models import Channel, Erasure, Identified, OutsidePlace, office_day
+from .models import Channel, Erasure, Identified, OutsidePlace, Scope, office_day
 from .moves import NotNow, locked, move, needs_second, note, proceed, ring_for, set_dates
 from .services import occupy
 from .states import State
@@ -137,6 +138,8 @@ def approve(pk: "UUID", by: User) -> Erasure:
         _not_about_themselves(erasure, by)
         if worked_on(erasure, by):
             raise Unfit("You have worked on this request already: a second person has to approve it.")
+        if erasure.scope == Scope.ACCOUNT and erasure.account and (why := removal.objection(erasure.account)):
+            raise Unfit(f"{why[:1].upper()}{why[1:]}.")
         erasure.approved_by, erasure.approved_at = by, timezone.now()
         proceed(erasure)
         note(erasure, Action.REQUEST_APPROVED, officer(by))
