@@ -46,32 +46,37 @@ def actor_of(request: HttpRequest) -> Actor:
     return person(request.user) if isinstance(request.user, User) else NOBODY
 
 
-def note(request: PortalRequest, action: Action, **about: Any) -> int:
-    """An act of the signed-in person, about the subject that their session shows. Raises AuditUnavailable."""
-    return record(action, actor=person(request.user), subject=request.memory.subject, **about)
+def note(request: PortalRequest, action: Action, *, subject: SubjectId | None = None, **about: Any) -> int:
+    """An act of the signed-in person, about the subject that their session shows, or another one of their own.
+
+    Raises AuditUnavailable.
+    """
+    return record(action, actor=person(request.user), subject=subject or request.memory.subject, **about)
 
 
 @contextmanager
-def changing(request: PortalRequest, change: Change, object: str, **details: Any) -> Iterator[dict[str, Any]]:
+def changing(
+    request: PortalRequest, change: Change, object: str, *, subject: SubjectId | None = None, **details: Any
+) -> Iterator[dict[str, Any]]:
     """Around one change of memories: asked before it, done or failed after it. What is put into the yielded dictionary
-    (counts of what went) enters the last event.
+    (counts of what went) enters the last event. `subject` as for `note`.
 
     Raises AuditUnavailable before anything was changed, and never afterwards: the page must not say that nothing was
     changed when it was. The trail then shows what was asked for, and the log that its end is missing.
     """
-    note(request, change.asked, object=object, details=details)
+    note(request, change.asked, subject=subject, object=object, details=details)
     found: dict[str, Any] = {}
     try:
         yield found
     except Exception as error:
-        _note_end(request, change.failed, object, {"state": type(error).__name__})
+        _note_end(request, change.failed, subject=subject, object=object, details={"state": type(error).__name__})
         raise
-    _note_end(request, change.done, object, found)
+    _note_end(request, change.done, subject=subject, object=object, details=found)
 
 
-def _note_end(request: PortalRequest, action: Action, object: str, details: dict[str, Any]) -> None:
+def _note_end(request: PortalRequest, action: Action, **about: Any) -> None:
     try:
-        note(request, action, object=object, details=details)
+        note(request, action, **about)
     except AuditUnavailable:
         logger.exception("the trail has no %s for an act that was asked for", action)
 

@@ -14,9 +14,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from memoryportal.accounts.http import PortalRequest
 from memoryportal.accounts.stepup import step_up
 from memoryportal.accounts.subjects import own_subjects
-from memoryportal.accounts.trail import person
+from memoryportal.accounts.trail import RESUMPTION, changing, person
 from memoryportal.audit.record import Actor
-from memoryportal.erasure import decisions, engine, services
+from memoryportal.erasure import decisions, engine, services, switches
 from memoryportal.erasure.models import Erasure
 from memoryportal.erasure.moves import NotNow
 from memoryportal.erasure.states import State
@@ -105,7 +105,8 @@ def allow(request: PortalRequest, erasure_id: UUID) -> HttpResponse:
     erasure = _own(request, erasure_id)
     if request.method == "POST" and erasure.is_erased:
         for subject in _subjects(request, erasure):
-            controls.resume(subject, erasure.agent)
+            with changing(request, RESUMPTION, "one" if erasure.agent else "all", subject=subject):
+                switches.resume(subject, erasure.agent)
         messages.success(request, "From now on your assistants may remember new things about you.")
     return redirect("mydata:erasure", erasure.id)
 

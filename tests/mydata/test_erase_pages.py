@@ -189,6 +189,7 @@ def test_assistants_remember_again_only_when_the_person_says_so(proven, told):
     response = proven.post(f"{path}allow/", follow=True)
     assert "your assistants may remember new things about you" in reading.words(response)
     assert "May your assistants start" not in reading.words(response)
+    assert Event.objects.filter(action="memory.resumed", object="all", role="person").count() == 1
     told.add("I moved to Bremen.", infer=False)
     assert told.count() == 1
 
