@@ -64,7 +64,8 @@ def owned(alice: User, alice_memory: ScopedMemory, bob_memory: ScopedMemory) -> 
     erasure = an_erasure("somebody-erased-long-ago", account=alice, state="completed")
     record(Action.GRANT_ENDED, actor=Actor("1", "support"), subject=alice_memory.subject, grant=GRANT)
     seq = alice_memory.history(item.id)[0].seq
-    return {"memory_id": item.id, "erasure_id": erasure.pk, "grant_id": GRANT, "seq": seq, "form": "json"}
+    named = {"erasure_id": erasure.pk, "reference": erasure.reference}
+    return {"memory_id": item.id, **named, "grant_id": GRANT, "seq": seq, "form": "json"}
 
 
 def snapshot(memory: ScopedMemory) -> Any:

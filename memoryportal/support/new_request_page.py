@@ -9,8 +9,9 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
+from memoryportal.accounts import removal
 from memoryportal.accounts.models import User, normal_address
-from memoryportal.accounts.roles import PRIVACY, roles_of
+from memoryportal.accounts.roles import PRIVACY
 from memoryportal.audit.actions import Action
 from memoryportal.audit.record import Actor, record
 from memoryportal.erasure.models import Scope
@@ -111,9 +112,8 @@ class LetterForm(forms.Form):
 def _about_the_account(account: User | None) -> dict[str, str]:
     if account is None:
         return {"scope": "There is no account that could go: say whose it is, or choose something else."}
-    if account.is_superuser or roles_of(account):
-        return {"scope": "This account holds a role here: an administrator has to take that away first."}
-    return {}
+    why = removal.objection(account)
+    return {"scope": f"{why[:1].upper()}{why[1:]}."} if why else {}
 
 
 @staff(PRIVACY)

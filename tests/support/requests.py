@@ -46,4 +46,3 @@ def everything_about(erasure: Erasure) -> dict[str, Any]:
     """What a refused act must leave as it was."""
     row = Erasure.objects.filter(pk=erasure.pk).values().get()
     return {**row, "outside": list(erasure.outside.values()), "open": list(erasure.open_rows.values_list("subject"))}
-

@@ -3,22 +3,26 @@
 from collections.abc import Callable
 from itertools import product
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
 
 from memoryportal.accounts.models import User
+from memoryportal.erasure.models import Erasure
 from memoryportal.memory import Item, ScopedMemory
 from memoryportal.support.models import AccessGrant, Quota
 from tests.erasure.making import an_erasure
 from tests.test_access import ROUTES, path_of
 
+from .requests import outside
 from .staffing import WHY, fragment, no_text_of, open_access, signed_in, staff_member, state
 from .test_guard import STAFF_PAGES
 
 pytestmark = pytest.mark.django_db
 VERBS = ("get", "head", "post", "put", "patch", "delete", "options")
 LOGIN = "/accounts/login/"
+ONE = "<request:reference>/"
 
 
 def superuser() -> User:
@@ -53,7 +57,15 @@ def ids(items: list[Item], support_client: Client, alice: User) -> dict[str, Any
     """Ids of a grant of somebody else's, and of Alice's memories: what there is to lose."""
     grant = open_access(support_client)
     erasure = an_erasure("somebody-erased-long-ago", account=alice, state="completed")
-    return {"grant_id": grant.pk, "memory_id": items[0].id, "erasure_id": erasure.pk}
+    Erasure.objects.filter(pk=erasure.pk).update(receipt={"receipt": {"reference": erasure.reference}})
+    return {
+        "grant_id": grant.pk,
+        "memory_id": items[0].id,
+        "erasure_id": erasure.pk,
+        "reference": erasure.reference,
+        "key_id": uuid4(),  # of the administration, where a word that is none leads elsewhere
+        "place_id": outside(erasure, "Crash reports")[0].pk,
+    }
 
 
 def client_of(role: str) -> Client:
@@ -143,6 +155,8 @@ def test_the_table_is_what_was_promised() -> None:
         "support/grants/": staff,
         "support/acts/": staff,
         **{route: staff for route in STAFF_PAGES if route.startswith("support/grants/<")},
+        **{route: {"privacy"} for route in STAFF_PAGES if route.startswith("support/requests/")},
+        **{f"support/requests/{page}": staff | {"auditor"} for page in ("", ONE, f"{ONE}receipt/")},
     }
     for route, roles in promised.items():
         assert set(STAFF_PAGES[route].callback.staff_roles) == roles, route

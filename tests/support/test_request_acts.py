@@ -175,6 +175,16 @@ class TestTheSecondPerson:
         assert act(privacy_client, erasure, "approve").status_code == 409
         assert "approve" not in offered(privacy_client, erasure)
 
+    def test_does_not_let_an_account_go_that_holds_a_role(self, auditor: User, privacy_client: Client) -> None:
+        """The erasure could not come to an end: the engine refuses to remove it."""
+        about = {"scope": Scope.ACCOUNT, "account": auditor, "identified_how": Identified.OFFICER}
+        erasure = a_request(auditor.subject, state="approval", **about)
+        stood = everything_about(erasure)
+        answer = act(privacy_client, erasure, "approve")
+        assert answer.status_code == 409
+        assert "This account works for us (auditor)" in said(answer)
+        assert everything_about(erasure) == stood
+
     def test_approves_again_when_the_ids_change(self, privacy: User, colleague: User) -> None:
         """What was approved is this list of ids and no other."""
         erasure = a_request("u-1", state="approval", identified_by=privacy)

@@ -163,7 +163,7 @@ def test_nobody_writes_their_own_down(privacy: User, privacy_client: Client) -> 
 
 def test_an_account_with_a_role_does_not_go(privacy_client: Client) -> None:
     staff_member("kim", "auditor")
-    refused(write(privacy_client, words="kim@example.com", scope="account"), "This account holds a role here")
+    refused(write(privacy_client, words="kim@example.com", scope="account"), "This account works for us (auditor)")
 
 
 def test_look_ups_are_counted(alice: User, privacy_client: Client, settings: Any) -> None:
