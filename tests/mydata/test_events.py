@@ -152,13 +152,14 @@ def test_an_erasure(alice: User, alice_client: Client, items: list[Any]) -> None
     prove(alice_client)
     before = newest()
     alice_client.post("/erasure/", {"word": "erase"})
-    (asked, done) = events(before)
+    (asked, begun, done) = events(before)
     assert asked[0] == "erasure.asked"
     assert asked[1].startswith("MP-")
+    assert begun == ("erasure.begun", asked[1], {})
     assert done[:2] == ("erasure.done", asked[1])
     assert (done[2]["memories"], done[2]["left"], done[2]["state"]) == (3, 0, "completed")
     actors = Event.objects.filter(seq__gt=before).order_by("seq").values_list("actor", "role")
-    assert list(actors) == [(str(alice.pk), "person"), ("system", "system")]
+    assert list(actors) == [(str(alice.pk), "person"), ("system", "system"), ("system", "system")]
     shown = alice_client.get("/activity/").content.decode()
     assert "You asked to erase everything" in shown
     assert "Everything was erased: 3 memories" in shown
@@ -173,8 +174,8 @@ def test_an_erasure_that_has_to_wait(alice_client: Client, items: list[Any], mon
     with monkeypatch.context() as patched:
         patched.setattr(ScopedMemory, "erase", fail)
         alice_client.post("/erasure/", {"word": "erase"})
-    assert [action for action, *_ in events(before)] == ["erasure.asked", "erasure.failed"]
-    assert events(before)[1][2] == {"state": "StoreUnavailable", "count": 1}
+    assert [action for action, *_ in events(before)] == ["erasure.asked", "erasure.begun", "erasure.failed"]
+    assert events(before)[2][2] == {"state": "StoreUnavailable", "count": 1}
 
 
 def test_no_word_of_a_memory_and_no_search_word_is_ever_in_the_trail(
