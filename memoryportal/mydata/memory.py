@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from memoryportal.accounts.http import PortalRequest
@@ -19,6 +20,7 @@ from . import present
 from .answers import explained
 from .assistants_words import handed_to
 from .forms import EditForm, says_never_again, unix_lines
+from .way_back import WayBack, way_back
 
 READS_SO_NOW = ErrorText(
     409,
@@ -67,7 +69,7 @@ def edit(request: PortalRequest, memory_id: UUID) -> HttpResponse:
         return _edit_page(request, item, form, status=422)
     if form.cleaned_data["text"] == unix_lines(item.text).strip():
         messages.info(request, "Nothing changed: the text is the same as before.")
-        return redirect("mydata:detail", memory_id)
+        return redirect(_back(request, item).url)
     return _correct(request, item, form)
 
 
@@ -81,11 +83,15 @@ def _correct(request: PortalRequest, item: Item, form: EditForm) -> HttpResponse
     except EmbedderUnavailable:
         return _edit_page(request, item, form, status=503, no_embedder=True)
     messages.success(request, "Corrected. Your assistants are given the new wording from now on.")
-    return redirect("mydata:detail", item.id)
+    return redirect(_back(request, item).url)
+
+
+def _back(request: PortalRequest, item: Item) -> WayBack:
+    return way_back(request, WayBack(reverse("mydata:detail", args=[item.id]), "Back to the memory"))
 
 
 def _edit_page(request: PortalRequest, item: Item, form: EditForm, status: int = 200, **more: Any) -> HttpResponse:
-    context = {"memory": item, "form": form, **more}
+    context = {"memory": item, "form": form, "back": _back(request, item), **more}
     return render(request, "mydata/edit.html", context, status=status)
 
 
@@ -107,10 +113,11 @@ def delete(request: PortalRequest, memory_id: UUID) -> HttpResponse:
             removed = memory.delete(item.id, never_again=says_never_again(request))
             counts |= present.noted(removed)
         messages.success(request, present.removed_sentence(removed))
-        return redirect("mydata:list")
+        return redirect(way_back(request, WayBack(reverse("mydata:list"), "")).url)
     handed = memory.handed(item.id)
     rest = present.goes_too(item, memory.history(item.id), memory.entities(MOST), memory.messages(MOST), handed)
-    return render(request, "mydata/delete.html", {"memory": item, "goes_too": rest})
+    context = {"memory": item, "goes_too": rest, "back": _back(request, item)}
+    return render(request, "mydata/delete.html", context)
 
 
 @reading_and_acting

@@ -205,6 +205,7 @@ def goes_too(
         (names, f"{counted(names, 'name', 'names')} that {'was' if names == 1 else 'were'} noted only from it"),
         (told, f"{counted(told, 'recent message', 'recent messages')} of the same conversation, {_LEARN}"),
         (uses, f"{counted(uses, 'note', 'notes')} of when it was handed to an assistant"),
+        (uses, f"the recent messages of the conversations in which that was, {_LEARN}"),
     ]
     return [line for number, line in lines if number]
 
