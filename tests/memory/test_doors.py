@@ -94,6 +94,16 @@ def test_memories_are_opened_at_the_doors_only(name: str) -> None:
     assert elsewhere == {}
 
 
+def test_few_act_for_the_person() -> None:
+    """Everybody else is an assistant: bound by pauses and restrictions, and noted in the use log."""
+    assert {path for path, tree in _modules() if _uses(tree, "for_person")} == {
+        "memoryportal/accounts/middleware.py",  # who is signed in
+        "memoryportal/support/grants.py",  # the staff, for somebody and in the trail
+        "memoryportal/erasure/reach.py",
+        "memoryportal/erasure/replay.py",
+    }
+
+
 @pytest.mark.parametrize("name", ["AgentKnowledge", "KnowledgeScope", "knowledge_of"])
 def test_what_assistants_know_has_no_door_to_people(name: str) -> None:
     """The library and the agents' gateway use it; pages, staff and erasures do not list, change or erase it."""
