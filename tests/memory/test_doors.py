@@ -101,6 +101,7 @@ def test_few_act_for_the_person() -> None:
         "memoryportal/support/grants.py",  # the staff, for somebody and in the trail
         "memoryportal/erasure/reach.py",
         "memoryportal/erasure/replay.py",
+        "memoryportal/memory/conversation.py",  # across assistants: asks and notes by itself
     }
 
 
