@@ -10,6 +10,7 @@ from .models import Call, SeenSubject, SubjectHour, Window
 
 HOURS_KEPT = 7 * 24  # of the numbers of people, which name nobody: for whoever looks into an alert
 
+
 @app.periodic(cron="*/10 * * * *")
 @app.task(queueing_lock="agent.sweep")
 def sweep(timestamp: int) -> None:
