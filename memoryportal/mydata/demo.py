@@ -20,6 +20,7 @@ from memoryportal.memory.backdate import Name, Timeline, add_messages, add_names
 from .demo_data import PEOPLE, DemoMemory, load, load_entities, load_messages
 
 LARGEST_ADD = 50
+HANDED_OUT = 5  # memories to each assistant
 
 
 def load_demo() -> dict[str, int]:
@@ -53,6 +54,7 @@ def load_person(name: str, subject: SubjectId) -> int:
     backdate(memory, [_timeline(memory_id, told, now) for memory_id, told in zip(ids, memories, strict=True)])
     add_names(memory, [Name(e.text, e.kind, [ids[i] for i in e.memories]) for e in load_entities(name)])
     _say(subject, name, now)
+    _hand_out(subject, memories)
     return len(ids)
 
 
@@ -84,6 +86,12 @@ def _timeline(memory_id: str, told: DemoMemory, now: datetime) -> Timeline:
 
 def _expiry(told: DemoMemory, now: datetime) -> date | None:
     return None if told.expires_in_days is None else now.date() + timedelta(days=told.expires_in_days)
+
+
+def _hand_out(subject: SubjectId, memories: list[DemoMemory]) -> None:
+    """Each assistant was handed its newest memories, so that there is something in the use log."""
+    for agent in sorted({told.agent for told in memories if told.agent}):
+        ScopedMemory(subject, agent=agent).page(limit=HANDED_OUT)
 
 
 def _say(subject: SubjectId, name: str, now: datetime) -> None:
