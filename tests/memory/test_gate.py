@@ -82,6 +82,20 @@ def test_what_an_erasure_refuses(
     assert _refused(_writes(superuser, alice.subject, *ids[alice], agent)) == {}
 
 
+def test_links_can_be_taken_away_during_an_erasure_and_nothing_else(superuser: Superuser, alice: ScopedMemory) -> None:
+    """An erasure of one assistant takes its memories out of names that stay; nothing can be put in."""
+    ids = plant(superuser, [payload(alice.subject, text) for text in ("one", "two", "three")])
+    name = plant_entity(superuser, alice.subject, "Miriam", ids[:2])
+    change = "UPDATE memories_entities SET payload = payload || %s WHERE id = %s"
+    with shut(alice, "erasing"):
+        for refused in ({"linked_memory_ids": ids}, {"linked_memory_ids": ids[1:]}, {"data": "x"}, {}):
+            with pytest.raises(psycopg.Error) as refusal:
+                superuser.execute(change, (json.dumps(refused), name))
+            assert refusal.value.sqlstate == "MP002"
+        superuser.execute(change, (json.dumps({"linked_memory_ids": ids[:1]}), name))
+    assert [entity.memory_ids for entity in alice.entities()] == [ids[:1]]
+
+
 def test_a_pause_of_one_assistant_lets_the_others_write(superuser: Superuser, alice: ScopedMemory) -> None:
     cook, planner = (ScopedMemory(alice.subject, agent=agent) for agent in ("cook", "planner"))
     with shut(alice, "paused", "cook"):

@@ -72,10 +72,23 @@ def test_odd_links_neither_stop_a_deletion_nor_survive_an_erasure(
     superuser: Superuser, alice: ScopedMemory, links: object
 ) -> None:
     item = alice.add("one")[0]
-    plant_entity(superuser, alice.subject, "odd", links)  # type: ignore[arg-type]
+    plant_entity(superuser, alice.subject, "odd", links, agent_id="cook")  # type: ignore[arg-type]
+    assert _whole(alice, "cook").held()["entities"] == 1
     assert alice.delete(item.id).counts["entities"] == 0
     assert [entity.text for entity in alice.entities()] == ["odd"]
     assert alice.erase().counts == {"memories": 0, "entities": 1, "history": 0, "messages": 0, "uses": 0, "never": 0}
+    assert holds(superuser, "odd") == []
+
+
+@pytest.mark.parametrize("links", [None, "text", {"a": 1}, 5, [], [None], [{"a": 1}], ["not an id"]], ids=repr)
+def test_odd_links_do_not_survive_the_erasure_of_their_assistant(
+    superuser: Superuser, alice: ScopedMemory, links: object
+) -> None:
+    alice.add("one")
+    cook = _whole(alice, "cook")
+    cook.add("two")
+    plant_entity(superuser, alice.subject, "odd", links, agent_id="cook")  # type: ignore[arg-type]
+    assert cook.erase().counts["entities"] == 1
     assert holds(superuser, "odd") == []
 
 

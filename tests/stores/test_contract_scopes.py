@@ -137,6 +137,21 @@ def test_delete_in_a_narrower_scope_takes_names_that_were_noted_in_a_wider_one(p
     assert alice.entities() == []
 
 
+def test_erasing_one_assistant_leaves_a_name_that_anothers_memory_links_to(person: Person, plant: Planter) -> None:
+    alice, planner, coach = person("alice"), person("alice", agent="planner"), person("alice", agent="coach")
+    mine, other = said(planner, "I know Miriam.")[0], said(coach, "I met Miriam.")[0]
+    if plant.able:
+        plant.name(planner, "Miriam", [mine.id, other.id])
+        plant.name(planner, "Tomas", [mine.id])
+        plant.name(planner, "Ulla", [])
+        assert planner.held()["entities"] == 2
+    planner.erase()
+    kept = [("Miriam", [other.id])] if plant.able else []
+    assert [(entity.text, entity.memory_ids) for entity in alice.entities()] == kept
+    assert {found.place: found.count for found in planner.residue()}.get("entities", 0) == 0
+    assert [item.id for item in alice.page().items] == [other.id]
+
+
 @pytest.mark.parametrize("noted", [{}, {"agent": "planner"}, {"agent": "planner", "run": "monday"}])
 def test_update_takes_the_names_of_the_old_wording_away_wherever_they_were_noted(
     person: Person, plant: Planter, noted: dict[str, str]

@@ -3,7 +3,7 @@
 -- A pause lets an update pass in three cases only. The portal's own store has said in this transaction, for this one
 -- correction, that the person makes it (`memoryportal.person`): whoever can send SQL under one of the logins could say
 -- so too. The operator moves rows to another id (`memoryportal.rename`). Or it takes links away from a noted name and
--- changes nothing else: that is part of a deletion, and deletions always pass.
+-- changes nothing else: that is part of a deletion, and deletions always pass, during an erasure of one assistant too.
 -- It takes the shared lock first and reads the gate second: the eraser commits the gate row and then waits for the
 -- exclusive lock, so a writer either saw the row or has ended before anything is deleted.
 CREATE OR REPLACE FUNCTION {gate_check}() RETURNS trigger
@@ -15,6 +15,8 @@ DECLARE
     was_agent text;
     by_run text;
     found_state text;
+    unlinks boolean := false;
+    same boolean := false;
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'memory tables are written in READ COMMITTED only' USING ERRCODE = 'MP004';
@@ -50,13 +52,19 @@ BEGIN
            '\U000f0000-\U000ffffd\U00100000-\U0010fffd]') THEN
         RAISE EXCEPTION 'the subject of this row is refused' USING ERRCODE = 'MP003';
     END IF;
+    IF TG_OP = 'UPDATE' AND TG_ARGV[0] = 'payload' THEN
+        same := NEW.payload IS NOT DISTINCT FROM OLD.payload;
+        unlinks := COALESCE(NEW.payload->'linked_memory_ids' <@ (OLD.payload->'linked_memory_ids')
+            AND NEW.payload - 'linked_memory_ids' = OLD.payload - 'linked_memory_ids'
+            AND to_jsonb(NEW) - 'payload' = to_jsonb(OLD) - 'payload', false);
+    END IF;
     PERFORM pg_advisory_xact_lock_shared({lock_space}, hashtext(who) & 1023);
     SELECT max(state) INTO found_state FROM {gate}
         WHERE subject = who AND state = 'erasing';
-    IF found_state IS NOT NULL THEN
+    IF found_state IS NOT NULL AND (same OR NOT unlinks) THEN
         RAISE EXCEPTION 'the memories of this subject are being erased' USING ERRCODE = 'MP002';
     END IF;
-    IF TG_ARGV[1] <> 'yes' OR (TG_OP = 'UPDATE' AND 'yes' IN (
+    IF unlinks OR TG_ARGV[1] <> 'yes' OR (TG_OP = 'UPDATE' AND 'yes' IN (
         current_setting('memoryportal.person', true), current_setting('memoryportal.rename', true)
     )) THEN
         RETURN NEW;
@@ -65,13 +73,6 @@ BEGIN
         AND agent IN ('', COALESCE(by_agent, ''), COALESCE(was_agent, ''));
     IF NOT FOUND THEN
         RETURN NEW;
-    END IF;
-    IF TG_OP = 'UPDATE' AND TG_ARGV[0] = 'payload' THEN
-        IF NEW.payload->'linked_memory_ids' <@ (OLD.payload->'linked_memory_ids')
-           AND NEW.payload - 'linked_memory_ids' = OLD.payload - 'linked_memory_ids'
-           AND to_jsonb(NEW) - 'payload' = to_jsonb(OLD) - 'payload' THEN
-            RETURN NEW;
-        END IF;
     END IF;
     RAISE EXCEPTION 'remembering is paused for this subject' USING ERRCODE = 'MP001';
 END

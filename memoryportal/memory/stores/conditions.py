@@ -6,8 +6,9 @@ from typing import Any
 
 from psycopg import sql
 
+from ..names import Tables
 from ..rows import TIME_KEY_LENGTH
-from ..scope import AnyScope, Filters, KnowledgeScope
+from ..scope import AnyScope, Filters, KnowledgeScope, Scope
 
 # rows.time_key in SQL: what is no text counts as missing, and what is longer than any time is cut.
 CREATED = sql.SQL(
@@ -55,6 +56,27 @@ def of_scope(scope: AnyScope) -> Conditions:
     if scope.run is not None:
         found.add("payload->>'run_id' = %s", scope.run)
     return found
+
+
+# A text that is no id belongs to no memory; casting it would fail.
+_ID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+_LINK = sql.SQL("CASE WHEN link #>> '{{}}' ~* {} THEN (link #>> '{{}}')::uuid END").format(sql.Literal(_ID))
+
+
+def of_names_noted(tables: Tables, scope: Scope) -> Conditions:
+    """Noted names of this scope; where it is one assistant's, without those that a memory of another links to."""
+    found = of_scope(scope)
+    narrow = {"agent_id": scope.agent, "run_id": scope.run}
+    other = [(key, value) for key, value in narrow.items() if value is not None]
+    if not other:
+        return found
+    statement = sql.SQL(
+        "NOT EXISTS (SELECT 1 FROM jsonb_path_query({}.payload, '$.linked_memory_ids[*]') link "
+        "JOIN {} linked ON linked.id = {} WHERE linked.payload->>'user_id' = %s AND ({}))"
+    )
+    differs = sql.SQL(" OR ").join([sql.SQL("linked.payload->>%s IS DISTINCT FROM %s")] * len(other))
+    params = [value for pair in other for value in pair]
+    return found.add(statement.format(tables.entities, tables.memories, _LINK, differs), str(scope.subject), *params)
 
 
 def of_dates(filters: Filters) -> Conditions:

@@ -17,7 +17,7 @@ class PlacesMixin(SideTables):
 
     def _counts(self, scope: Scope) -> dict[str, Counting]:
         """One counting statement per place, in the order in which people are shown them."""
-        owned = conditions.of_scope(scope)
+        owned, names = conditions.of_scope(scope), conditions.of_names_noted(self.tables, scope)
         count = sql.SQL("SELECT count(*) FROM {} WHERE {}")
         side = self.side_counts(scope)
         if scope.is_narrowed:  # a row of the history does not say which assistant's memory it was of
@@ -29,7 +29,7 @@ class PlacesMixin(SideTables):
             )
         return {
             "memories": (count.format(self.tables.memories, owned.sql), owned.params),
-            "entities": (count.format(self.tables.entities, owned.sql), owned.params),
+            "entities": (count.format(self.tables.entities, names.sql), names.params),
             **side,
         }
 

@@ -90,6 +90,6 @@ class RemovalMixin(SideTables):
         return removed
 
     def _delete_entities(self, cursor: Cursor, scope: Scope) -> int:
-        where = conditions.of_scope(scope)
+        where = conditions.of_names_noted(self.tables, scope)
         statement = sql.SQL("DELETE FROM {} WHERE {}").format(self.tables.entities, where.sql)
         return cursor.execute(statement, where.params).rowcount

@@ -18,6 +18,7 @@ class PlacesMixin(RowsMixin):
 
     def held(self, scope: Scope) -> dict[str, int]:
         held = {place: self.number_of(self.tables.name(suffix), scope) for place, suffix in IN_QDRANT.items()}
+        held["entities"] -= len(self.shared_names(scope))
         with self.open(scope) as cursor:
             for place, (statement, params) in self._side_counts(scope).items():
                 row = cursor.execute(statement, params).fetchone()
@@ -35,7 +36,8 @@ class PlacesMixin(RowsMixin):
     def _count_again(self, scope: Scope, place: str, suffix: str) -> Residue:
         try:
             with self.qdrant.fresh() as connection:
-                return Residue(place, self.number_of(self.tables.name(suffix), scope, through=connection))
+                found = self.number_of(self.tables.name(suffix), scope, through=connection)
+            return Residue(place, found - (len(self.shared_names(scope)) if place == "entities" else 0))
         except MemoryRoomError as error:
             return Residue(place, None, str(error))
 

@@ -4,6 +4,7 @@ The side tables are emptied first but committed last; in between the names, then
 again. When Qdrant fails, the side tables are as they were and the whole deletion can be asked for again.
 """
 
+from collections.abc import Set
 from typing import Any
 
 from ..errors import CountMoved, MemoryNotFound
@@ -47,7 +48,7 @@ class RemovalMixin(RowsMixin):
                 unlinked = self.unlink_entities(scope, [row[0] for row in gone])
             else:
                 side, unlinked = self.erase_side(cursor, scope, keep), 0
-            entities = unlinked + self._empty(self.tables.name("entities"), scope)
+            entities = unlinked + self._empty(self.tables.name("entities"), scope, self.shared_names(scope))
             return Removed({"memories": self._empty(self.tables.name(), scope), "entities": entities, **side})
 
     def _remove(self, cursor: Cursor, scope: Scope, rows: list[Row]) -> Removed:
@@ -58,11 +59,11 @@ class RemovalMixin(RowsMixin):
         self.delete_rows(self.tables.name(), scope, ids)
         return Removed({"memories": len(ids), "entities": entities, **side})
 
-    def _empty(self, collection: str, scope: Scope) -> int:
+    def _empty(self, collection: str, scope: Scope, spared: Set[str] = frozenset()) -> int:
         """Delete all rows of a scope, and look again: a program without the portal may be adding meanwhile."""
         deleted = 0
         for _ in range(ROUNDS):
-            ids = [str(row[0]) for row in self.scroll(collection, scope, keys=qdrant_filters.KEYS)]
+            ids = sorted({str(row[0]) for row in self.scroll(collection, scope, keys=qdrant_filters.KEYS)} - spared)
             if not ids:
                 break
             self.delete_rows(collection, scope, ids)

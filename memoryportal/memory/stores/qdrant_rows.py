@@ -12,8 +12,8 @@ from qdrant_client import models
 
 from ..errors import MemoryChanged, MemoryNotFound, StoreUnavailable
 from ..rows import Row, recheck
-from ..scope import AnyScope, Filters
-from . import qdrant_filters
+from ..scope import AnyScope, Filters, Scope
+from . import links, qdrant_filters
 from .bound import BoundStore
 from .qdrant_connection import Connection
 
@@ -98,6 +98,11 @@ class RowsMixin(BoundStore):
         where = qdrant_filters.of(scope, filters)
         connection = through or self.qdrant
         return int(connection.call("count", collection_name=collection, count_filter=where, exact=True).count)
+
+    def shared_names(self, scope: Scope) -> set[str]:
+        """Ids of the scope's noted names that a memory outside of it links to."""
+        names = self.scroll(self.tables.name("entities"), scope) if scope.is_narrowed else []
+        return links.shared(scope, names, self.get_many)
 
     # --- writing -----------------------------------------------------------------------------------------------------
 

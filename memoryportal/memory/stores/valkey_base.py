@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from ..configuration import Configuration
 from ..errors import StoreUnavailable
 from ..names import Tables
-from ..scope import SubjectId
-from . import valkey_index
+from ..rows import recheck
+from ..scope import Scope, SubjectId
+from . import links, valkey_index
 from .bound import BoundStore
 from .valkey_client import Server
-from .valkey_collection import Collection
+from .valkey_collection import LIGHT, Collection
 from .valkey_index import Definition
+from .valkey_query import select
 
 LOOK_AGAIN = 30.0  # seconds until the indexes are examined anew: an operator may drop one while we run
 
@@ -64,6 +66,12 @@ class ValkeyBase(BoundStore):
         """The noted names; see `memories`."""
         self.look()
         return self._noted
+
+    def shared_names(self, scope: Scope) -> set[bytes]:
+        """Keys of the scope's noted names that a memory outside of it links to."""
+        names = recheck(scope, self.noted.rows(select(scope))) if scope.is_narrowed else []
+        found = links.shared(scope, names, lambda whole, ids: recheck(whole, self.memories.fetch(ids, LIGHT)))
+        return {self.noted.key(name).encode() for name in found}
 
     def look(self) -> None:
         """StoreUnavailable unless the server has a search module that can be used, and both indexes."""

@@ -19,6 +19,7 @@ class PlacesMixin(ValkeyBase):
 
     def held(self, scope: Scope) -> dict[str, int]:
         held = {"memories": self.memories.count(select(scope)), "entities": self.noted.count(select(scope))}
+        held["entities"] -= len(self.shared_names(scope))
         with self.open(scope) as cursor:
             for place, (statement, params) in self._beside(scope).items():
                 row = cursor.execute(statement, params).fetchone()
@@ -40,7 +41,8 @@ class PlacesMixin(ValkeyBase):
             with self.server.fresh() as server:
                 failures, fresh = require(server, definition).failures, Collection(server, definition)
                 keys = set(fresh.keys(select(scope))).union(fresh.stray(scope) if failures else ())
-                return Residue(place, len(recheck(scope, fresh.read(sorted(keys), LIGHT))))
+                found = len(recheck(scope, fresh.read(sorted(keys), LIGHT)))
+            return Residue(place, found - (len(self.shared_names(scope)) if place == "entities" else 0))
         except MemoryRoomError as error:
             return Residue(place, None, str(error))
 

@@ -4,7 +4,7 @@ The side tables are emptied first but committed last; in between the names, then
 again. When Valkey fails, the side tables are as they were and the whole deletion can be asked for again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from ..errors import CountMoved, MemoryNotFound, StoreUnavailable
 from ..pool import Cursor
@@ -51,7 +51,7 @@ class RemovalMixin(ValkeyBase):
                 unlinked = self.unlink_names(scope, {row[0] for row in gone})
             else:
                 side, unlinked = self.erase_side(cursor, scope, keep), 0
-            entities = unlinked + self._empty(scope, self.noted)
+            entities = unlinked + self._empty(scope, self.noted, self.shared_names(scope))
             return Removed({"memories": self._empty(scope, self.memories), "entities": entities, **side})
 
     def _remove(self, cursor: Cursor, scope: Scope, rows: list[Row]) -> Removed:
@@ -65,11 +65,12 @@ class RemovalMixin(ValkeyBase):
             raise StoreUnavailable("the Valkey server said that it deleted rows, and still has them")
         return Removed({"memories": memories, "entities": entities, **side})
 
-    def _empty(self, scope: Scope, collection: Collection) -> int:
+    def _empty(self, scope: Scope, collection: Collection, spared: Set[bytes] = frozenset()) -> int:
         """Delete every row of the scope, again and again until there was none to delete."""
         removed = 0
         for _ in range(ROUNDS):
-            found = collection.unlink(scope, self._all_keys(scope, collection))
+            keys = [key for key in self._all_keys(scope, collection) if key not in spared]
+            found = collection.unlink(scope, keys)
             if not found:
                 return removed
             removed += found
