@@ -53,6 +53,12 @@ class Candidate:
         return salted_hmac("support.attaching", self.subject).hexdigest()[:20]
 
 
+class LookForm(FindForm):
+    def __init__(self, data: Any = None) -> None:
+        super().__init__(data)
+        self.fields["words"].label = "E-mail address of an account, or an id"
+
+
 class WhichForm(forms.Form):
     ids = forms.MultipleChoiceField(
         label="Their ids",
@@ -103,7 +109,7 @@ def _say(request: StaffRequest, erasure: Erasure) -> None:
 @require_POST
 def find(request: StaffRequest, reference: Name) -> HttpResponse:
     """Look for ids by something that the officer knows exactly: within the quota, with an event."""
-    erasure, form = request_names.get(request, reference), FindForm(request.POST)
+    erasure, form = request_names.get(request, reference), LookForm(request.POST)
     which = WhichForm(None, _candidates(request, erasure, reader_of(request, erasure)))
     if why_not(ATTACH, erasure, request.user):
         return _page(request, erasure, which)
@@ -159,17 +165,18 @@ def _label(number: int, subject: str, known: dict[str, str] | None) -> str:
 
 
 def _page(
-    request: StaffRequest, erasure: Erasure, form: WhichForm, status: int = 200, look: FindForm | None = None
+    request: StaffRequest, erasure: Erasure, form: WhichForm, status: int = 200, look: LookForm | None = None
 ) -> HttpResponse:
-    refused = why_not(ATTACH, erasure, request.user)
+    refused, reader = why_not(ATTACH, erasure, request.user), reader_of(request, erasure)
     context = {
         "erasure": erasure,
         "reference": erasure.reference,
         "form": form,
-        "look": look or FindForm(),
+        "look": look or LookForm(),
         "why_not": refused,
-        "reader": reader_of(request, erasure),
-        "asked": story.asked(erasure, reader_of(request, erasure)),
+        "reader": reader,
+        "asked": story.asked(erasure, reader),
+        "who_asks": story.who_asks(erasure, reader),
         "left": people.finds_left(request.user),
     }
     return render(request, "support/request_attach.html", context, status=409 if refused else status)

@@ -88,11 +88,11 @@ class LetterForm(forms.Form):
         given = self.cleaned_data
         if not given.get("words") and not given.get("told") and not self.errors:
             raise ValidationError("Say who it is about: their account, or what they wrote.")
-        about_one = given.get("scope") == Scope.ASSISTANT
-        if about_one and not given.get("agent") and "agent" not in self.errors:
+        if given.get("scope") != Scope.ASSISTANT:  # the field is hidden then: what was typed before counts for nothing
+            given["agent"] = ""
+            self.errors.pop("agent", None)
+        elif not given.get("agent") and "agent" not in self.errors:
             self.add_error("agent", "Write which assistant it is about.")
-        if not about_one and given.get("agent"):
-            self.add_error("agent", "Leave this empty, or choose “what one assistant remembers”.")
         return given
 
     def objections(self, by: User, person: Person | None) -> dict[str, str]:

@@ -19,7 +19,7 @@ from .request_names import find, reference_of
 from .request_queue import Counts, Group, Wanted
 from .request_words import LAWS, row
 
-_EXACT = {"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false", "class": "input-short"}
+_EXACT = {"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
 
 
 class QueueForm(forms.Form):
@@ -32,8 +32,7 @@ class QueueForm(forms.Form):
 
 class ReferenceForm(forms.Form):
     reference = forms.CharField(
-        label="Reference",
-        help_text="Exactly, such as MP-7K3Q-92XA.",
+        label="Open one by its reference, such as MP-7K3Q-92XA",
         max_length=12,
         widget=forms.TextInput(attrs=_EXACT),
     )

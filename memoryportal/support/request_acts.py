@@ -14,6 +14,7 @@ from memoryportal.erasure import decisions
 from memoryportal.erasure.clocks import Clock
 from memoryportal.erasure.letters import address_of
 from memoryportal.erasure.models import Erasure, Scope, office_day
+from memoryportal.erasure.moves import grace_of
 from memoryportal.erasure.states import State
 from memoryportal.memory.places import PLACES
 
@@ -36,6 +37,10 @@ class CheckForm(forms.Form):
 
 class GroundForm(forms.Form):
     reason = ReasonField("The ground", "The person reads it, in these words.")
+
+
+class ExtendForm(forms.Form):
+    reason = ReasonField("Why it takes longer", "The person reads it, in these words.")
 
 
 class HoldForm(GroundForm):
@@ -116,7 +121,8 @@ def _approval(erasure: Erasure) -> list[str]:
 
 
 def _begins(erasure: Erasure) -> str:
-    return tells(erasure, "It begins after the time in which the person can still take it back.")
+    hours = round(grace_of(erasure).total_seconds() / 3600)
+    return f"It begins in {hours} hours. Until then it can be taken back." if hours else "It begins at once."
 
 
 def _extension(erasure: Erasure) -> list[str]:
@@ -155,12 +161,12 @@ def _hold(erasure: Erasure) -> list[str]:
 
 ACTS = (
     Act(
-        "confirm_receipt", "confirm", "Confirm its receipt…", "Was the receipt confirmed to the person?", "Yes, it was",
-        _receipt, "Noted: its receipt was confirmed.",
+        "confirm_receipt", "confirm", "Confirm that it came in…", "Were they told that it came in?", "Yes, they were",
+        _receipt, "Noted: they were told that it came in.",
         lambda pk, by, given: decisions.confirm_receipt(pk, by),
     ),
     Act(
-        "check_identity", "identity", "Say who asks…", "Is it known who asks?", "Yes, I checked it",
+        "check_identity", "identity", "Say who asks…", "Do you know who asks?", "Yes, I checked it",
         _identity, "Noted: it is known who asks.",
         lambda pk, by, given: decisions.check_identity(pk, by, given["reason"]), CheckForm,
     ),
@@ -170,7 +176,7 @@ ACTS = (
         lambda pk, by, given: decisions.approve(pk, by), danger=True,
     ),
     Act(
-        "hold", "hold", "Hold it…", "May it not be carried out yet?", "Put it on hold",
+        "hold", "hold", "Hold it…", "Put this request on hold?", "Put it on hold",
         _hold, "It is on hold.",
         lambda pk, by, given: decisions.hold(pk, by, given["reason"], given["until"]), HoldForm,
     ),
@@ -189,9 +195,9 @@ ACTS = (
         lambda pk, by, given: decisions.refuse(pk, by, given["reason"]), GroundForm,
     ),
     Act(
-        "extend", "extend", "Extend its time…", "Does it need more time?", "Extend its time",
+        "extend", "extend", "Extend its time…", "Extend the time of this request?", "Extend its time",
         _extension, "Its time was extended.",
-        lambda pk, by, given: decisions.extend(pk, by, given["reason"]), GroundForm,
+        lambda pk, by, given: decisions.extend(pk, by, given["reason"]), ExtendForm,
     ),
     Act(
         "try_again", "again", "Try again…", "Try again?", "Try again",

@@ -18,34 +18,35 @@ LAWS = {"gdpr": "GDPR", "ccpa": "CCPA", "both": "GDPR and CCPA"}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One request in the list. `look` is the class of the tag that holds `due`; the words say the same."""
+    """One request in the list. `waits`: what one of the staff has to do. `look` is the class of the tag of `due`."""
 
     reference: str
     scope: str
-    channel: str
-    state: str
     waits: str
+    about: str
     due: str
     look: str
-    since: str
-    ended: str
 
 
 def row(erasure: Erasure) -> Row:
     """A row of request_queue.page, which has `group` and `due_now`."""
     due, today = erasure.due_now, office_day()  # type: ignore[attr-defined]
-    ended = erasure.state in TERMINAL
+    wanted = waits(erasure) if erasure.group == Group.SOMEBODY else ""  # type: ignore[attr-defined]
     return Row(
         reference=erasure.reference,
         scope=scope(erasure),
-        channel=str(Channel(erasure.channel).label),
-        state=str(State(erasure.state).label),
-        waits=waits(erasure) if erasure.group == Group.SOMEBODY else "",  # type: ignore[attr-defined]
-        due="" if ended else due_in_words(due, today),
+        waits=wanted,
+        about=" · ".join(_about(erasure, wanted)),
+        due="" if erasure.state in TERMINAL else due_in_words(due, today),
         look=due_look(due, today),
-        since=day(erasure.asked_at),
-        ended=day(erasure.ended_at) if ended else "",
     )
+
+
+def _about(erasure: Erasure, waits: str) -> list[str]:
+    """The quiet line: its state, where nothing else says it; how it came in, since when."""
+    ended = [f"ended {day(erasure.ended_at)}"] if erasure.ended_at else []
+    state = [] if waits else [str(State(erasure.state).label)]
+    return [*state, str(Channel(erasure.channel).label), f"since {day(erasure.asked_at)}", *ended]
 
 
 def scope(erasure: Erasure) -> str:
@@ -66,7 +67,7 @@ def waits(erasure: Erasure) -> str:
         return "Somebody has to check who asks: there is no e-mail address"
     if erasure.state == State.ON_HOLD and erasure.held_until:
         return f"The hold ends on {date_words(erasure.held_until)}: somebody has to look at it again"
-    return f"Its receipt has to be confirmed by {date_words(erasure.confirm_by)}"
+    return f"They have to be told by {date_words(erasure.confirm_by)} that it came in"
 
 
 def due_in_words(due: date, today: date) -> str:

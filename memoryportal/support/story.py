@@ -82,7 +82,7 @@ def clock(erasure: Erasure) -> list[Fact]:
         ("To be done by", date_words(erasure.clock().due if not erasure.is_terminal else erasure.due)),
         ("The clock rests", rests),
         ("The clock rested", before if erasure.rested_days and erasure.law != "ccpa" else ""),
-        ("Receipt confirmed", _confirmed(erasure)),
+        ("They were told that it came in", _confirmed(erasure)),
         ("Extended", f"on {day(erasure.extended_at)}: {erasure.extension_reason}" if erasure.extended_at else ""),
         ("On hold until", date_words(erasure.held_until) if erasure.state == State.ON_HOLD else ""),
         ("Ground", erasure.ground),
@@ -213,8 +213,10 @@ def places(erasure: Erasure) -> list[Place]:
 def _counts(found: int | None, removed: int, left: int | None, problem: str) -> str:
     if found is None:
         return "Not begun."
-    read = "not read again yet" if left is None else f"{left} left when it was read again"
-    return f"{found} found, {removed} removed, {read}." + (f" {problem[:1].upper()}{problem[1:]}." if problem else "")
+    read = "not read again yet" if left is None else f"{left:,} left when it was read again"
+    return f"{found:,} found, {removed:,} removed, {read}." + (
+        f" {problem[:1].upper()}{problem[1:]}." if problem else ""
+    )
 
 
 def outside(erasure: Erasure, reader: Reader) -> list[Outside]:

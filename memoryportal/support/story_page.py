@@ -21,6 +21,8 @@ from .request_words import date_words, scope
 from .timeline import MOST, timeline
 
 Name = str | UUID
+WAITED_FOR = ("approve", "try_again", "check_identity")
+ORDER = ["approve", "try_again", "check_identity", "attach", "release", "confirm_receipt", "hold", "extend", "refuse"]
 BACK = {"approve": "support:request_approve", "attach": "support:request_attach"}
 
 
@@ -56,13 +58,16 @@ def _context(erasure: Erasure, reader: Reader) -> dict[str, Any]:
     }
 
 
-def acts(erasure: Erasure, reader: Reader) -> list[dict[str, str]]:
-    """The links to what fits the request's state and this officer, in the order of the decisions."""
+def acts(erasure: Erasure, reader: Reader) -> list[dict[str, Any]]:
+    """The links to what fits the request's state and this officer; `waited_for` is what it waits for."""
     if not reader.works:
         return []
-    links = {act.name: act.link for act in ACTS} | {"attach": "Say whose data it is…"}
-    fit = decisions.actions_for(erasure, reader.user)
-    return [{"name": name, "url": f"support:request_{name}", "link": links[name]} for name in fit]
+    links = {act.name: act.link for act in ACTS}
+    links["attach"] = "Change whose data it is…" if erasure.subjects else "Say whose data it is…"
+    links["hold"] = "Hold it for longer…" if erasure.state == State.ON_HOLD else links["hold"]
+    fit = sorted(decisions.actions_for(erasure, reader.user), key=ORDER.index)
+    first = {*WAITED_FOR, *([] if erasure.subjects else ["attach"])} & set(fit[:1])
+    return [{"url": f"support:request_{name}", "link": links[name], "waited_for": name in first} for name in fit]
 
 
 def _must_be_another(erasure: Erasure, reader: Reader) -> bool:

@@ -1,10 +1,14 @@
+from datetime import timedelta
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from memoryportal.accounts.models import User
 from memoryportal.accounts.staff import pseudonym_of_staff
 from memoryportal.support.models import AccessGrant
 
+from .requests import a_request
 from .staffing import page_of, said, signed_in, staff_member
 
 pytestmark = pytest.mark.django_db
@@ -25,6 +29,21 @@ def test_it_says_what_the_role_may_do(role: str, may: str, may_not: str) -> None
     assert may_not not in words
     assert f"signed in as {role} ." in words
     assert f"staff member {pseudonym_of_staff(user.pk)} ." in words
+
+
+@pytest.mark.parametrize("role", ["privacy", "auditor"])
+def test_it_counts_the_requests_that_wait(role: str) -> None:
+    client = signed_in(staff_member("somebody", role))
+    assert "0 late 0 due within a week 0 wait for a second person" in said(client.get("/support/"))
+    now = timezone.now()
+    for days, state in ((60, "waiting"), (28, "approval"), (0, "approval"), (90, "completed")):
+        a_request(f"u-{days}", state=state, asked_at=now - timedelta(days=days))
+    assert "1 late 1 due within a week 2 wait for a second person" in said(client.get("/support/"))
+
+
+def test_support_reads_no_counts(support_client: Client) -> None:
+    assert "due within a week" not in said(support_client.get("/support/"))
+    assert 'href="/support/requests/"' in support_client.get("/support/").content.decode()
 
 
 def test_somebody_with_two_roles_reads_both() -> None:

@@ -248,7 +248,7 @@ class TestTheWords:
 
     def test_somebody_without_an_address_is_told_by_hand(self, privacy_client: Client) -> None:
         erasure = a_request("u-1", state="approval")
-        for name in ("approve", "hold", "refuse", "extend"):
+        for name in ("hold", "refuse", "extend"):
             assert "tell the person yourself" in said(privacy_client.get(story(erasure, f"{name}/"))), name
         act(privacy_client, erasure, "refuse")
         assert not Letter.objects.exists()
@@ -283,6 +283,7 @@ class TestTheWords:
         erasure = a_request("u-1", "u-2", state="approval")
         page = said(privacy_client.get(story(erasure, "approve/")))
         assert "Everything that is held under 2 ids is erased, in every place: memories, noted names, history" in page
+        assert "It begins in 72 hours. Until then it can be taken back." in page
         assert "cannot be undone" in page
         assert "u-1" not in page
         assert "account goes" not in page

@@ -152,7 +152,7 @@ class TestTheWords:
             words = said(signed_in(privacy).get(story(erasure)))
         assert f"To be done by {due}" in words
         assert ("The clock rests since 2 March 2026" in words) == rests
-        confirm = "Receipt confirmed not yet; it has to be by 16 March 2026"
+        confirm = "They were told that it came in not yet; it has to be by 16 March 2026"
         assert (confirm in words) == (law != "gdpr")
 
     def test_after_the_rest_the_days_are_named(self, privacy: User) -> None:

@@ -199,14 +199,14 @@ class TestGroups:
             rows = client.get(f"{QUEUE}?show={group}").context["rows"]
         assert bool(rows[0].waits) == (group == "somebody"), "whatever needs somebody says what for"
 
-    def test_the_receipt_is_confirmed_in_time(self, privacy: User) -> None:
+    def test_its_receipt_is_confirmed_in_time(self, privacy: User) -> None:
         """Ten business days from Tuesday, 10 March. A mail that never went out is noticed three days before."""
         with time_machine.travel(TODAY, tick=False):
             a_request("u-1", address="a@example.com", law="ccpa")
         for day, group in (("2026-03-20", "person"), ("2026-03-21", "somebody")):
             with time_machine.travel(f"{day}T12:00:00Z", tick=False):
                 (row,) = signed_in(privacy).get(f"{QUEUE}?show={group}").context["rows"]
-        assert row.waits == "Its receipt has to be confirmed by 24 March 2026"
+        assert row.waits == "They have to be told by 24 March 2026 that it came in"
 
     def test_they_are_counted(self, privacy: User) -> None:
         with time_machine.travel(TODAY, tick=False):
