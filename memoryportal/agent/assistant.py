@@ -62,9 +62,9 @@ def talk(request: PortalRequest) -> HttpResponse:
         return _page(request, form, status=failure.status, failure=failure)
     session.note(request, turn)
     if turn.number is None:
-        return _page(request, MessageForm(), once=shown.once(turn))
+        return _page(request, MessageForm(), once=shown.once(turn), answered=True)
     if request.htmx.target == REGION:
-        return _page(request, MessageForm())
+        return _page(request, MessageForm(), answered=True)
     return redirect(reverse("assistant:talk") + "#latest")
 
 
