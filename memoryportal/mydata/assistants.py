@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from memoryportal.accounts.http import PortalRequest
 from memoryportal.accounts.trail import PAUSE, RESTRICTION, RESUMPTION, USE_AGAIN, Change, changing
 from memoryportal.base.errors import ErrorText, error_response
+from memoryportal.erasure import switches
 from memoryportal.memory import SubjectId, bulk, controls
 
 from . import assistants_words as words
@@ -35,8 +36,8 @@ class Switch(NamedTuple):
     done: str
 
 
-PAUSED = Switch(controls.pause, PAUSE, "Paused. {} can remember nothing new about you and change nothing.")
-RESUMED = Switch(controls.resume, RESUMPTION, "{} may remember things about you again.")
+PAUSED = Switch(switches.pause, PAUSE, "Paused. {} can remember nothing new about you and change nothing.")
+RESUMED = Switch(switches.resume, RESUMPTION, "{} may remember things about you again.")
 RESTRICTED = Switch(controls.restrict, RESTRICTION, "{} may no longer use your memories. They are kept.")
 ALLOWED = Switch(controls.unrestrict, USE_AGAIN, "{} may use your memories again.")
 

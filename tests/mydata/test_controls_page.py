@@ -2,6 +2,7 @@
 
 import html
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.test import Client
 from memoryportal.accounts.links import link
 from memoryportal.accounts.models import User
 from memoryportal.audit.models import Event
+from memoryportal.erasure import ledger, ledger_file
 from memoryportal.memory import ScopedMemory, SubjectId, UseRestricted, WritesPaused, controls
 
 from . import reading
@@ -219,3 +221,19 @@ def test_every_switch_is_a_form_that_works_without_a_script(alice_client: Client
         assert "csrfmiddlewaretoken" in form
         assert "<button" in form
     assert "/settings/assistants/" in reading.body(alice_client.get("/settings/"))
+
+
+def test_a_pause_outlives_a_restored_backup(alice_client: Client, told: ScopedMemory) -> None:
+    """It stands in the ledger, outside of the database; what cannot be written down is not switched."""
+    _press(alice_client, "Pause remembering: all assistants")
+    _press(alice_client, "Let them remember again: all assistants")
+    lines = [line for line in ledger.read() if ledger_file.name_of(str(told.subject)) in line.subjects]
+    assert [line.kind for line in lines] == [ledger.PAUSED, ledger.RESUMED]
+
+
+def test_a_pause_that_cannot_be_written_down_is_not_made(
+    alice_client: Client, told: ScopedMemory, settings: Any, tmp_path: Path
+) -> None:
+    settings.ERASURE_LEDGER = str(tmp_path)  # a folder
+    assert alice_client.post(f"{PAGE}pause/", {"agent": ""}).status_code == 503
+    assert _switched(told) == set()
