@@ -263,7 +263,7 @@ def erases_everything(alice: Person, memory: ScopedMemory) -> None:
 def _confirms(alice: Person) -> None:
     word = alice.page.locator("[data-confirm-word]").get_attribute("data-confirm-word") or ""
     alice.types("Type the word to go on", word)
-    alice.presses("Erase everything now")
+    alice.presses("Erase now")
 
 
 def sees_that_nothing_is_left(alice: Person) -> None:

@@ -1,7 +1,12 @@
 """No violation of WCAG 2.2 AA either while something is wrong, missing, or not yet there."""
 
+import json
+from datetime import timedelta
+
 import pytest
 from django.core import mail
+from django.test import Client
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 from pytest_django import Settings
 
@@ -9,10 +14,12 @@ from memoryportal.accounts.demo import PASSWORD
 from memoryportal.accounts.links import link
 from memoryportal.accounts.models import User
 from memoryportal.accounts.subjects import mark_connected
-from memoryportal.erasure import services
-from memoryportal.erasure.models import Erasure, State
+from memoryportal.erasure import engine, identity, services
+from memoryportal.erasure.models import ErasureStep, OutsidePlace, State
 from memoryportal.memory import ScopedMemory, SubjectId
 from tests.accounts.helpers import links_in
+from tests.erasure.making import an_erasure
+from tests.mydata.asking import link_for
 
 from .conftest import NOWHERE
 from .journey import one
@@ -144,17 +151,59 @@ def test_changes_that_are_asked_about(looking: Looking, alices_page: Page, remem
     assert looking.problems == []
 
 
-def test_erasures_in_every_state(looking: Looking, alices_page: Page, alice: User) -> None:
+STEPS = (
+    {"place": "memories", "order": 0, "found": 3, "removed": 3, "left": 0},
+    {"place": "entities", "order": 1, "found": 2, "removed": 1, "left": 1},
+    {"place": "history", "order": 2, "found": 2, "problem": "the store did not answer"},
+)
+
+
+def test_erasures_in_every_state(looking: Looking, alices_page: Page, alice: User, settings: Settings) -> None:
+    soon = timezone.now() + timedelta(hours=5)
     for state in State:
-        erasure = services.ask(alice, SubjectId(f"was-{state.value}"))
-        erasure.steps.filter(order=0).update(found=3, removed=3, left=0, verified_at=erasure.asked_at)
-        erasure.steps.filter(order=1).update(found=2, removed=1, left=1, verified_at=erasure.asked_at)
-        erasure.steps.filter(order=2).update(found=2, problem="the store did not answer")
-        Erasure.objects.filter(pk=erasure.pk).update(state=state, began_at=erasure.asked_at)
+        erasure = an_erasure(
+            f"was-{state}", state=state, account=alice, ground="A court asked for it.", grace_until=soon
+        )
+        ErasureStep.objects.bulk_create(ErasureStep(erasure=erasure, verified_at=soon, **step) for step in STEPS)
+        OutsidePlace.objects.create(erasure=erasure, name="Newsletter")
         alices_page.goto(f"/erasure/{erasure.pk}/")
         looking.at(f"erasure {state.value}")
+        alices_page.goto(f"/requests/s/{identity.new_secret(erasure)}/")
+        looking.at(f"request {state.value}")
     alices_page.goto("/erasure/")
     looking.at("erasures so far")
+    assert looking.problems == []
+
+
+def test_taking_back_and_receipts(looking: Looking, alices_page: Page, alice: User, settings: Settings) -> None:
+    waiting = an_erasure("was-waiting", state="waiting", account=alice)
+    looking.opens(f"/erasure/{waiting.pk}/cancel/", 200, "taking back")
+    done = engine.run(services.ask(alice, SubjectId(alice.subject)))
+    looking.opens(f"/erasure/{done.pk}/receipt/", 200, "a receipt")
+    for name, document in (("genuine", json.dumps(done.receipt)), ("garbage", "{"), ("missing", "")):
+        alices_page.goto("/requests/verify/")
+        alices_page.get_by_label("Or its text").fill(document)
+        alices_page.get_by_role("button", name="Check it").click()
+        looking.at(f"a receipt that is {name}")
+    assert looking.problems == []
+
+
+def test_asking_without_an_account(looking: Looking, page: Page, settings: Settings) -> None:
+    page.goto("/requests/")
+    presses(page, "Send the request", "There is a problem")
+    looking.at("a request with errors")
+    page.get_by_label("Only what one assistant remembers").check(force=True)
+    looking.at("a request about one assistant")
+    page.goto(link_for(Client(), "somebody@example.com", scope="account", told="I am u_17"))
+    looking.at("a request to confirm")
+    presses(page, "No: take it back", "Taken back")
+    looking.at("a request taken back")
+    looking.opens("/requests/confirm/", 404, "a link that is not valid")
+    settings.REQUESTS_PER_NETWORK = 0
+    page.goto("/requests/")
+    page.get_by_label("Your e-mail address").fill("somebody@example.com")
+    presses(page, "Send the request", "Too many requests")
+    looking.at("too many requests")
     assert looking.problems == []
 
 

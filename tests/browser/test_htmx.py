@@ -12,11 +12,12 @@ from psycopg import sql
 from pytest_django import Settings
 
 from memoryportal.accounts.models import User
-from memoryportal.erasure import services
-from memoryportal.erasure.models import Erasure, State
-from memoryportal.memory import ScopedMemory, SubjectId
+from memoryportal.erasure.models import State
+from memoryportal.erasure.moves import move
+from memoryportal.memory import ScopedMemory
 from memoryportal.memory.configuration import configuration
 from memoryportal.memory.stores import current_store
+from tests.erasure.making import an_erasure
 
 from .conftest import NOWHERE
 from .journey import one
@@ -92,10 +93,10 @@ def test_words_that_cannot_be_searched_for_are_refused_in_place(the_list: Page) 
 
 def test_an_erasure_that_is_watched_says_when_it_is_done(alices_page: Page, alice: User) -> None:
     """It asks by itself, and never pulls the keyboard away."""
-    erasure = services.ask(alice, SubjectId(alice.subject))
+    erasure = an_erasure(alice.subject, state="verifying", account=alice)
     alices_page.goto(f"/erasure/{erasure.pk}/")
     alices_page.get_by_role("link", name="Take it with you").focus()
-    Erasure.objects.filter(pk=erasure.pk).update(state=State.COMPLETED)
+    move(erasure, State.COMPLETED)
     expect(alices_page.locator("[data-erasure-state=completed]")).to_be_visible()
     expect(alices_page.locator("#live")).to_contain_text("Erased. Everything was removed.")
     assert focused(alices_page) == "Take it with you"

@@ -7,8 +7,9 @@ from playwright.sync_api import Locator, Page, expect
 from pytest_playwright.pytest_playwright import CreateContextCallback
 
 from memoryportal.accounts.models import User
-from memoryportal.erasure import services
-from memoryportal.memory import ScopedMemory, SubjectId
+from memoryportal.erasure.models import ErasureStep
+from memoryportal.memory import ScopedMemory
+from tests.erasure.making import an_erasure
 from tests.test_access import ROUTES, path_of
 
 from .conftest import enter
@@ -145,8 +146,8 @@ MOVING = """() => [...document.querySelectorAll("*")].flatMap(element => ["", ":
 
 
 def test_nothing_moves_for_who_asked_for_that(alices_page: Page, alice: User, remembered: ScopedMemory) -> None:
-    erasure = services.ask(alice, SubjectId("somebody"))
-    erasure.steps.update(found=1)
+    erasure = an_erasure("somebody", state="erasing", account=alice)
+    ErasureStep.objects.create(erasure=erasure, place="memories", order=0, found=1)
     alices_page.goto(f"/erasure/{erasure.pk}/")
     assert "LI::before" in alices_page.evaluate(MOVING)
     alices_page.emulate_media(reduced_motion="reduce")
