@@ -16,7 +16,7 @@ PATTERN = re.compile(r"MP-[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}")
 _MISREAD = str.maketrans("OIL", "011")  # letters that no reference has, because they are read as digits
 
 
-class RequestName:
+class RequestConverter:
     """A path converter: a reference such as MP-7K3Q-92XA, or the id of a request."""
 
     regex = r"[Mm][Pp]-[0-9A-Za-z]{4}-[0-9A-Za-z]{4}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"

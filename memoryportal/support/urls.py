@@ -18,9 +18,9 @@ from . import (
 )
 from .guard import staff_path
 from .request_acts import ACTS
-from .request_names import RequestName
+from .request_names import RequestConverter
 
-register_converter(RequestName, "request")
+register_converter(RequestConverter, "request")
 ONE = "requests/<request:reference>/"
 app_name = "support"
 urlpatterns = [

@@ -10,7 +10,14 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from memoryportal.accounts.models import User
 
-SAMPLES = {"uuid": str(uuid.UUID(int=7)), "int": "1", "str": "json", "slug": "x", "path": "x"}
+SAMPLES = {
+    "uuid": str(uuid.UUID(int=7)),
+    "int": "1",
+    "str": "json",
+    "slug": "x",
+    "path": "x",
+    "request": "MP-0000-0000",
+}
 REGEX_SAMPLES = {
     "account_confirm_email": "bad",
     "account_reset_password_from_key": "1-bad",
