@@ -69,7 +69,8 @@ EXEMPT = {
     "usersessions_usersession.data": _SESSION,
     "usersessions_usersession.user_id": _WHOSE,
     "django_session.session_key": _SESSION,
-    "django_session.session_data": f"who is signed in, the id shown, whom the staff just found; no text; {_SESSION}",
+    "django_session.session_data": "who is signed in, the id shown, whom the staff just found, ids of memories "
+    f"that the assistant used; no text; {_SESSION}",
     "django_admin_log.user_id": _NEVER_WRITTEN,
     "django_admin_log.object_id": _NEVER_WRITTEN,
     "django_admin_log.object_repr": _NEVER_WRITTEN,

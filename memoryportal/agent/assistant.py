@@ -90,7 +90,7 @@ def _page(
     context = {
         "form": form,
         "turns": [*turns, once] if once else turns,
-        "forgotten": bool(session.noted(request)) and not turns,
+        "forgotten": not turns and session.forget(request),
         "switched": words.switched(controls.states(request.memory.subject), settings.ASSISTANT_NAME),
         "talks": llm.talks(),
         "extracts": llm.extracts(),

@@ -65,6 +65,15 @@ def noted(request: HttpRequest) -> dict[int, dict[str, Any]]:
     return {int(number): about for number, about in kept["turns"].items()} if kept else {}
 
 
+def forget(request: HttpRequest) -> bool:
+    """Drop what was noted about turns that are not in the buffer any more; whether there was anything."""
+    kept = _kept(request)
+    if kept is None or not kept["turns"]:
+        return False
+    request.session[KEY] = {**kept, "turns": {}}
+    return True
+
+
 def end(request: HttpRequest) -> int:
     """Leave the conversation and remove what was said in it; how many messages went."""
     conversation = current(request)

@@ -258,6 +258,8 @@ def test_a_deleted_memory_takes_what_was_said_with_it(alice_talks: Talker, bob_t
     page = words(alice_talks.opens())
     assert "diabetes" not in page
     assert "What was said here before went together with a memory that was deleted." in page
+    assert diabetes not in alice_talks.stored_session()
+    assert "What was said here before" not in words(alice_talks.opens()), "once"
     assert alice_talks.told() == ["I like long walks."]
 
 

@@ -142,7 +142,7 @@ class ChangesMixin(SideTables):
         removed = self._removed(scope, wanted)
         with self.open(scope) as cursor:
             side = self.delete_side(cursor, scope, [(memory_id, None, None) for memory_id in wanted])
-        return Removed({**removed.counts, "uses": side["uses"]})
+        return Removed({**removed.counts, "messages": side["messages"], "uses": side["uses"]})
 
     def _removed(self, scope: AnyScope, wanted: set[str]) -> Removed:
         """Delete these, all of which are the scope's own, and say so only when they are seen to be gone."""
