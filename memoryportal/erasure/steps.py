@@ -43,7 +43,7 @@ def settle_removed(lease: Lease) -> None:
     with lease.step() as erasure:
         for step in erasure.steps.exclude(left=None).exclude(found=None):
             step.removed = max(step.removed, (step.found or 0) - (step.left or 0))
-            step.found = max(step.found or 0, step.removed)
+            step.found = max(step.found or 0, step.removed + (step.left or 0))
             step.save(update_fields=["found", "removed"])
 
 

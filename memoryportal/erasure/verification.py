@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from memoryportal.memory import EmbedderUnavailable, MemoryRoomError, StoreUnavailable
 from memoryportal.memory.refused import refused_owners_like
+from memoryportal.memory.statistics import sampled
 
 from .lease import Lease
 from .reach import Reach
@@ -58,9 +59,9 @@ def verify(lease: Lease, reach: Reach, questions: Questions) -> Verdict:
     unread = sorted({found.place for found in residue if found.count is None})
     if unread:
         raise StoreUnavailable(f"could not be read again: {', '.join(unread)}")
-    silent, known = _nothing_answers(lease, reach, questions), _no_other_ids(lease, reach)
-    left = any(found.count for found in residue)
-    return Verdict(silent and known and not left and not any(found.problem for found in residue), left or not silent)
+    left, silent = any(found.count for found in residue), _nothing_answers(lease, reach, questions)
+    clean = [_no_other_ids(lease, reach), _no_samples(lease, reach), not any(found.problem for found in residue)]
+    return Verdict(silent and not left and all(clean), left or not silent)
 
 
 def _no_other_ids(lease: Lease, reach: Reach) -> bool:
@@ -70,6 +71,14 @@ def _no_other_ids(lease: Lease, reach: Reach) -> bool:
         said = f"{rows} more lie under an id that resembles yours and is malformed; we must find out whose they are"
         note_problem(lease, "memories", said)
     return not rows
+
+
+def _no_samples(lease: Lease, reach: Reach) -> bool:
+    """Whether the database's statistics keep no samples of texts, which would outlive the rows."""
+    names = sampled(reach.subjects[0])
+    if names:
+        note_problem(lease, "memories", f"the database's statistics may hold samples of texts ({', '.join(names)})")
+    return not names
 
 
 def _nothing_answers(lease: Lease, reach: Reach, questions: Questions) -> bool:
