@@ -135,7 +135,7 @@ def shown(erasure: Erasure) -> ShownErasure:
         sentence=WORDS[erasure.state][1],
         more=[line for line in _more(erasure, steps) if line],
         ground=erasure.ground if erasure.state in (State.ON_HOLD, State.REFUSED, State.CANCELLED) else "",
-        shut=not erasure.is_terminal and any(step.found is not None for step in steps),
+        shut=erasure.is_begun and any(step.found is not None for step in steps),
         steps=[_step(erasure, step) for step in steps],
         rows=_rows(erasure),
         outside=[_outside(place, erasure) for place in erasure.outside.all()] if _has_begun(erasure) else [],
