@@ -139,6 +139,9 @@ class Erasure(models.Model):
             GinIndex(fields=["subjects"], name="erasure_by_subject"),
             models.Index(fields=["state", "next_at"], name="erasure_by_state"),
             models.Index(fields=["due"], name="erasure_by_due_date"),
+            models.Index(
+                "ended_at", "reference", condition=models.Q(ended_at__isnull=False), name="erasure_by_its_end"
+            ),
         ]
         constraints = [
             models.CheckConstraint(condition=models.Q(state__in=State.values), name="erasure_state_is_known"),

@@ -45,7 +45,7 @@ class Wanted:
         exact = {name: value for name, value in (("law", self.law), ("channel", self.channel)) if value}
         about = about.filter(**exact)
         if self.group == Group.ENDED:
-            return about.filter(state__in=TERMINAL)
+            return about.filter(state__in=TERMINAL, ended_at__isnull=False)  # as its index says it
         about = about.filter(state__in=OPEN)
         return grouped(about, today).filter(Q(group=self.group)) if self.group else about
 
@@ -140,7 +140,8 @@ def _after(cursor: str, ended: bool) -> Q:
     except ValueError:
         return Q()
     if ended:
-        return Q(ended_at__lt=at) | Q(ended_at=at, reference__lt=reference)
+        # The first condition is for the index: it cannot begin in the middle of an OR.
+        return Q(ended_at__lte=at) & (Q(ended_at__lt=at) | Q(reference__lt=reference))
     return Q(due_now__gt=at) | Q(due_now=at, reference__gt=reference)
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from memoryportal.accounts.models import User
@@ -247,6 +249,22 @@ class TestPages:
         assert url == ""
         assert len(seen) == len(set(seen)) == len(made)
         assert page.context["newer"].removeprefix(QUEUE) == query
+
+    def test_ended_ones_are_read_from_an_index(self, privacy_client: Client) -> None:
+        """They pile up for two years."""
+        for number in range(3):
+            a_request(f"u-{number}", state="refused")
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL enable_sort = off")
+        with CaptureQueriesContext(connection) as captured:
+            request_queue.page(Erasure.objects.all(), Wanted(group="ended"))
+        (query,) = captured.captured_queries
+        with connection.cursor() as cursor:
+            cursor.execute("EXPLAIN " + query["sql"])
+            plan = " ".join(line for (line,) in cursor.fetchall())
+        assert "erasure_by_its_end" in plan
+        assert "Sort" not in plan
 
     def test_a_page_costs_the_same_for_short_and_long_queues(
         self, privacy_client: Client, django_assert_max_num_queries: Any
