@@ -73,12 +73,12 @@ def _asked(values: dict[str, Any]) -> Any:
 
     Django would ask that first (CONN_HEALTH_CHECKS). On a connection that is dead it is asked once more, on a new one.
     """
-    kept = connection.connection is not None
+    kept = connection.connection
     connection.health_check_done = True  # type: ignore[attr-defined]
     try:
         return _fetched(values)
     except (OperationalError, InterfaceError):
-        if not kept or connection.in_atomic_block:
+        if kept is None or not kept.closed or connection.in_atomic_block:
             raise
         connection.close()
         return _fetched(values)

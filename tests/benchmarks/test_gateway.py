@@ -115,6 +115,10 @@ def test_add_once(gateway: Served, caller: Caller, memory: ScopedMemory, report:
 def _compare(report: Report, what: str, ours: Times, library: Times) -> None:
     report.times(PART, f"{what}: the gateway", ours)
     report.times(PART, f"{what}: the library call", library)
-    ratio, more = ours.p50 / library.p50, ours.p50 - library.p50
-    numbers = {"ratio": ratio, "more_ms": more, "gateway_p50": ours.p50, "library_p50": library.p50}
-    report.note(PART, f"{what}: the gateway takes", f"{ratio:.2f} times as long, {more:+.2f} ms", numbers=numbers)
+    numbers = {
+        "ratio": ours.p50 / library.p50,
+        "more_ms": ours.p50 - library.p50,
+        "best_more_ms": ours.best - library.best,  # when nobody else wants the machine
+    }
+    words = "{ratio:.2f} times as long, {more_ms:+.2f} ms (best {best_more_ms:+.2f} ms)".format(**numbers)
+    report.note(PART, f"{what}: the gateway takes", words, numbers=numbers)
