@@ -159,7 +159,8 @@ def test_nothing_moves_for_who_asked_for_that(alices_page: Page, alice: User, re
 # Where forced colours take the backgrounds away, a border has to say where a button is.
 BORDERLESS = """() => [...document.querySelectorAll(".button, .tag, .segmented, .memory, input:not([type=hidden])")]
     .filter(element => element.checkVisibility() && !element.closest(".segmented label"))
-    .filter(element => getComputedStyle(element).borderTopStyle === "none" && !element.matches("[type=checkbox], [type=radio]"))
+    .filter(element => getComputedStyle(element).borderTopStyle === "none")
+    .filter(element => !element.matches("[type=checkbox], [type=radio]"))
     .map(element => element.outerHTML.slice(0, 100))"""
 
 
