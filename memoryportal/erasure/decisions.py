@@ -5,7 +5,7 @@ missing; nothing is changed then. Roles are checked by the pages (support/guard.
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
@@ -191,6 +191,7 @@ def release(pk: "UUID", by: User | None) -> Erasure:
         if by is not None:
             _not_about_themselves(erasure, by)
         erasure.ground, erasure.held_until, erasure.held_from = "", None, ""
+        erasure.links.all().delete()  # they may be over by now: whoever has to prove who asks is asked anew
         proceed(erasure, heed_holds=by is None)
         note(erasure, Action.REQUEST_RELEASED, officer(by) if by else SYSTEM)
         return erasure
@@ -321,6 +322,3 @@ def actions_for(erasure: Erasure, by: User) -> list[str]:
         "try_again": erasure.state == State.NEEDS_ATTENTION,
     }
     return [] if is_about(erasure, by) else [name for name, fits in fit.items() if fits]
-
-
-GIVE_UP_AFTER = timedelta(days=7)  # who asks must be shown within this time

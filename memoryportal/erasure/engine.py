@@ -127,7 +127,7 @@ def _postpone(lease: Lease, error: Exception) -> None:
 
 def delay(attempts: int) -> timedelta:
     """How long to wait after so many attempts: doubled each time, four hours at most, and not all at once."""
-    waited: timedelta = min(FIRST_DELAY * 2 ** (attempts - 1), LONGEST_DELAY)
+    waited: timedelta = min(FIRST_DELAY * 2 ** min(attempts - 1, 20), LONGEST_DELAY)
     return waited * random.uniform(0.8, 1.2)  # noqa: S311 - spreads work, guards nothing
 
 

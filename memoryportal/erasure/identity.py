@@ -8,11 +8,12 @@ import hashlib
 import hmac
 import secrets
 from base64 import urlsafe_b64encode
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
@@ -24,7 +25,7 @@ from memoryportal.base.secrets_file import derived_key
 from .letters import address_of, day
 from .models import Erasure, Identified, IdentityLink
 from .moves import NotNow, locked, note, proceed
-from .states import State
+from .states import TERMINAL, State
 
 LINKS = 3
 LINKS_LAST = timedelta(days=7)
@@ -62,7 +63,7 @@ def send_link(pk: UUID) -> bool:
         if not to or not links_left(erasure):
             return False
         token = secrets.token_urlsafe(32)
-        until = erasure.asked_at + LINKS_LAST
+        until = _last_day_of(erasure)
         link = IdentityLink.objects.create(erasure=erasure, digest=digest(token), until=until)
         note(erasure, Action.IDENTITY_ASKED, SYSTEM, details={"count": erasure.links.count()})
     try:
@@ -71,8 +72,21 @@ def send_link(pk: UUID) -> bool:
     except Exception:
         link.delete()
         raise
-    Erasure.objects.filter(pk=pk, confirmed_at=None).update(confirmed_at=timezone.now())
+    unconfirmed = Erasure.objects.filter(pk=pk, confirmed_at=None).exclude(state__in=TERMINAL)
+    unconfirmed.update(confirmed_at=timezone.now())
     return True
+
+
+def _last_day_of(erasure: Erasure) -> datetime:
+    """A week from the first link on: while no mail could be sent, nobody's time runs."""
+    first = erasure.links.order_by("sent_at").first()
+    return first.until if first else timezone.now() + LINKS_LAST
+
+
+def nobody_confirmed(now: datetime) -> QuerySet[Erasure]:
+    """Requests whose links have all been sent in vain."""
+    asked = Erasure.objects.filter(state=State.IDENTITY, links__until__lte=now)
+    return asked.exclude(links__until__gt=now).distinct()
 
 
 def absolute(path: str) -> str:

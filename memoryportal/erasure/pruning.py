@@ -2,19 +2,18 @@
 
 from django.db import models, transaction
 from django.db.models import F
-from django.utils import timezone
 
 from memoryportal.audit.actions import Action
 from memoryportal.audit.record import SYSTEM, record
 
 from .clocks import add_months
-from .models import Erasure, PrunedCount
+from .models import Erasure, PrunedCount, office_day
 from .states import TERMINAL
 
 
 def prune(months: int) -> int:
     """Remove requests that ended more than `months` months ago; how many. Counts by month, channel and end stay."""
-    before = add_months(timezone.localdate(), -months)
+    before = add_months(office_day(), -months)
     gone = 0
     with transaction.atomic():
         old = Erasure.objects.select_for_update(skip_locked=True).filter(state__in=TERMINAL, ended_at__date__lt=before)
@@ -28,7 +27,7 @@ def prune(months: int) -> int:
 
 
 def _count(erasure: Erasure) -> None:
-    month = timezone.localdate(erasure.ended_at).replace(day=1)
+    month = office_day(erasure.ended_at).replace(day=1)
     row, _ = PrunedCount.objects.get_or_create(month=month, channel=erasure.channel, state=erasure.state)
     PrunedCount.objects.filter(pk=row.pk).update(count=F("count") + 1)
 

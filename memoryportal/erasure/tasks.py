@@ -1,7 +1,7 @@
 """What the worker does for deletion requests. A bell is only a bell: the sweep finds whatever nobody is working on."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
@@ -13,9 +13,9 @@ from procrastinate.contrib.django import app
 from memoryportal.base.queue import ring
 
 from . import decisions, engine, identity, intake, lease, pruning, quotas, telling, trail_keys
-from .models import Erasure
+from .models import Erasure, office_day
 from .moves import NotNow
-from .states import OPEN_BEFORE, TERMINAL, State
+from .states import TERMINAL, State
 
 PATIENCE = RetryStrategy(max_attempts=6, exponential_wait=4)
 
@@ -60,22 +60,27 @@ def sweep(timestamp: int) -> None:
     for erasure in [*first, *remind.distinct()]:
         if identity.address_to_ask(erasure) and erasure.links.count() < 2:  # the third one is asked for by the person
             ring(send_link, once=f"erasure.link:{erasure.pk}", erasure_id=str(erasure.pk))
+    _tell_ends(now)
+
+
+def _tell_ends(now: datetime) -> None:
     for erasure in Erasure.objects.filter(state__in=TERMINAL).exclude(address=""):
-        ring_end(erasure)
+        if erasure.ended_at and erasure.ended_at < now - telling.PATIENCE:
+            telling.give_up(erasure.pk)
+        else:
+            ring_end(erasure)
 
 
 @app.periodic(cron="7 * * * *")
 @app.task(queueing_lock="erasure.clocks")
 def watch_clocks(timestamp: int) -> None:
     """End what nobody confirmed, end holds whose day has come, and alert privacy to dates that are near."""
-    now, today = timezone.now(), timezone.localdate()
-    for pk in Erasure.objects.filter(
-        state=State.IDENTITY, asked_at__lt=now - decisions.GIVE_UP_AFTER, address__gt=""
-    ).values_list("pk", flat=True):
+    now, today = timezone.now(), office_day()
+    for pk in list(identity.nobody_confirmed(now).values_list("pk", flat=True)):
         _unless_moved(partial(decisions.unconfirmed, pk))
     for pk in Erasure.objects.filter(state=State.ON_HOLD, held_until__lte=today).values_list("pk", flat=True):
         _unless_moved(partial(decisions.release, pk, None))
-    telling.alert_to_dates(today, OPEN_BEFORE)
+    telling.alert_to_dates(today)
 
 
 def _unless_moved(act: Callable[[], object]) -> None:

@@ -1,8 +1,10 @@
 """The mails that need the worker: the last one, with the secret link, and alerts to the people of privacy."""
 
-from collections.abc import Collection
+import logging
 from datetime import date, timedelta
+from uuid import UUID
 
+from django.core.cache import cache
 from django.db import transaction
 from django.urls import reverse
 
@@ -13,8 +15,12 @@ from . import identity
 from .letters import address_of
 from .models import Erasure, Identified
 from .moves import locked
+from .states import TERMINAL
 
+logger = logging.getLogger(__name__)
+DAY = 24 * 3600
 WARN_BEFORE = timedelta(days=7)
+PATIENCE = timedelta(days=7)  # with an address that takes no mail
 
 
 def tell_end(erasure_id: str) -> bool:
@@ -30,15 +36,18 @@ def tell_end(erasure_id: str) -> bool:
         if not to or not erasure.is_terminal:
             return False
         url = ""
-        if erasure.identified_how in (
-            Identified.MAIL,
-            Identified.SESSION,
-        ):  # else a stranger may have given this address
+        if erasure.identified_how in (Identified.MAIL, Identified.SESSION):  # else a stranger may have given it
             url = identity.absolute(reverse("mydata:request_secret", args=[identity.new_secret(erasure)]))
         about = {"reference": erasure.reference, "state": erasure.state, "ground": erasure.ground, "url": url}
         send("request_ended", to, **about)
         Erasure.objects.filter(pk=erasure.pk).update(address="")
     return True
+
+
+def give_up(pk: UUID) -> None:
+    """Forget an address that took no mail for a week after the end: nothing more is done with it."""
+    if Erasure.objects.filter(pk=pk).exclude(address="").update(address=""):
+        logger.error("the end of a request could not be told for a week: its address was forgotten")
 
 
 def tell_account(erasure: Erasure) -> None:
@@ -49,11 +58,19 @@ def tell_account(erasure: Erasure) -> None:
         letters.tell(erasure, "request_ended", state=erasure.state, ground=erasure.ground, url="")
 
 
-def alert_to_dates(today: date, waiting: Collection[str]) -> int:
-    """One mail to privacy when dates are near or over; how many requests it is about."""
-    near = Erasure.objects.filter(state__in=waiting, due__lte=today + WARN_BEFORE)
+def alert_to_dates(today: date) -> int:
+    """One mail to privacy on each day on which dates are near or over; how many requests it is about.
+
+    Both the day by which a request has to be done and the one by which its receipt has to be confirmed, of whatever has
+    not ended: also of what the engine is at, or has given to people.
+    """
+    is_open = Erasure.objects.exclude(state__in=TERMINAL)
+    near = is_open.filter(due__lte=today + WARN_BEFORE)
+    silent = is_open.filter(confirm_by__lte=today + WARN_BEFORE, confirmed_at=None).count()
     late, soon = near.filter(due__lt=today).count(), near.filter(due__gte=today).count()
-    if late or soon:
+    if late or soon or silent:
         with transaction.atomic():
-            write_to_privacy("request_dates", late=str(late), soon=str(soon))
-    return late + soon
+            if not cache.add(f"erasure.dates:{today}", True, timeout=2 * DAY):
+                return 0
+            write_to_privacy("request_dates", late=str(late), soon=str(soon), silent=str(silent))
+    return near.count() + silent
