@@ -1,13 +1,17 @@
 """A deletion request that a host files: written down once, approved by people. The gateway's own rows go with it."""
 
 import pytest
+from django.utils import timezone
 
 from memoryportal.agent.models import Call, ServiceKey
 from memoryportal.agent.places import PLACE
 from memoryportal.audit.models import Event
+from memoryportal.erasure import engine
 from memoryportal.erasure.models import Channel, Erasure
+from memoryportal.erasure.states import State
 from memoryportal.memory import SubjectId
 from memoryportal.memory.places import PLACES, Whose
+from tests.erasure.making import an_erasure
 
 from .calling import Assistant, call, code, somebody
 
@@ -69,3 +73,18 @@ def test_an_erasure_empties_them(key: str, alice: Assistant, bob: Assistant) -> 
     assert keeper.erase(whole) == 2
     assert (keeper.count(whole), keeper.erase(whole)) == (0, 0)
     assert list(Call.objects.values_list("subject", flat=True)) == [bob.subject]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_token_for_somebody_who_was_erased(alice: Assistant) -> None:
+    """It is still good for ten minutes, and finds nothing; nor can it begin to remember again."""
+    told = {"text": "I am vegetarian.", "infer": False}
+    memory_id = alice.call("post", "/memories", told, Idempotency_Key="one").json()["memories"][0]["id"]
+    erasure = engine.run(an_erasure(alice.subject, state="waiting", grace_until=timezone.now()))
+    assert erasure.state == State.COMPLETED
+    assert {step.place: (step.removed, step.left) for step in erasure.steps.all()}["calls"] == (1, 0)
+    assert alice.call("get", "/memories").json() == {"memories": [], "next": None, "total": 0}
+    assert code(alice.call("get", f"/memories/{memory_id}")) == "not-found"
+    assert code(alice.call("post", "/memories", told)) == "writes-paused"
+    assert code(alice.call("post", "/memories", told, Idempotency_Key="one")) == "writes-paused"
+    assert alice.memory.count() == 0
