@@ -18,7 +18,7 @@ from memoryportal.memory.scope import check_id
 
 from . import letters
 from .models import Channel, Erasure, Identified, OpenErasure, OutsidePlace, Scope
-from .moves import locked, move, note, proceed, set_dates
+from .moves import grace_of, locked, move, note, proceed, set_dates
 from .states import TERMINAL, State
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _identify(erasure: Erasure, account: "User") -> None:
     erasure.identified_at, erasure.identified_how = now, Identified.SESSION
     erasure.confirmed_at = erasure.confirmed_at or now
     proceed(erasure)
-    if erasure.grace_until and erasure.grace_until > now:
+    if grace_of(erasure):
         letters.tell(erasure, "request_received", until=letters.day(erasure.grace_until), due=letters.day(erasure.due))
 
 

@@ -3,6 +3,7 @@
 import re
 import threading
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -13,6 +14,7 @@ from django.test import Client
 from memoryportal.accounts.links import link
 from memoryportal.accounts.models import User
 from memoryportal.accounts.subjects import mark_connected
+from memoryportal.accounts.waiting import Letter
 from memoryportal.audit.models import Event
 from memoryportal.erasure import engine, services
 from memoryportal.erasure.models import Channel, Erasure, ErasureStep, OpenErasure, OutsidePlace, Scope, State
@@ -657,3 +659,12 @@ def test_what_the_staff_wrote_down_can_be_taken_back_or_done_by_oneself(alice, p
     proven.post(ERASE, {"word": "erase"})
     assert Erasure.objects.get().state == State.COMPLETED
     assert told.count() == 0
+
+
+@pytest.mark.parametrize(("hours", "kinds"), [(0, ["request_ended"]), (24, ["request_received"])])
+def test_a_mail_says_that_it_begins_later_only_where_it_does(
+    hours: int, kinds: list[str], alice: User, alice_memory: ScopedMemory, settings: Any
+) -> None:
+    settings.ERASURE_GRACE_HOURS_OWN = hours
+    engine.run(services.ask(alice, alice_memory.subject))
+    assert list(Letter.objects.values_list("kind", flat=True)) == kinds
