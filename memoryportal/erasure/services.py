@@ -1,6 +1,7 @@
 """File a deletion request, and find one's own."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -102,14 +103,16 @@ def file(
     scope: Scope = Scope.EVERYTHING,
     agent: str = "",
     vouched: bool = False,
+    received: datetime | None = None,
 ) -> Erasure:
     """Write a request down for somebody else. Nothing is carried out before it is known who asks.
 
     `address` is where mails about it go (an account's own where it has one); `told` is what the person wrote so that
-    their data can be found; `vouched`: the application has checked who asks. One that is open for the same subject is
-    linked, and never runs by itself.
+    their data can be found; `vouched`: the application has checked who asks; `received`: when it came in, where that
+    was before now. One that is open for the same subject is linked, and never runs by itself.
     """
     about: dict[str, Any] = {"account": account, "filed_by": by, "address": address, "ticket": ticket, "told": told}
+    about["asked_at"] = received or timezone.now()
     try:
         with transaction.atomic():
             erasure = _new(channel, subjects, scope=scope, agent=agent, **about)

@@ -1,5 +1,6 @@
 """Privacy writes a request down that came by letter or mail."""
 
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
@@ -14,7 +15,7 @@ from memoryportal.accounts.models import User, normal_address
 from memoryportal.accounts.roles import PRIVACY
 from memoryportal.audit.actions import Action
 from memoryportal.audit.record import Actor, record
-from memoryportal.erasure.models import Scope
+from memoryportal.erasure.models import Scope, office_day
 from memoryportal.memory import InvalidSubject
 from memoryportal.memory.scope import check_id
 
@@ -23,6 +24,7 @@ from .forms import EXACT, PLAIN
 from .guard import StaffRequest, staff
 from .people import Person
 
+LONG_AGO = timedelta(days=365)
 NO_ACCOUNT = (
     "No account has exactly this address or id. Leave this empty, write below what they gave you, and look for the id "
     "on the page of the request."
@@ -64,12 +66,25 @@ class LetterForm(forms.Form):
         widget=forms.TextInput(attrs={**EXACT, "class": "input-short"}),
         error_messages={"required": "Write the case number."},
     )
+    received = forms.DateField(
+        label="When it came in",
+        help_text="The clock of the law begins on this day.",
+        initial=office_day,
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date", "class": "input-short"}),
+        error_messages={"required": "Say when it came in."},
+    )
     address = forms.EmailField(
         label="Address for mails",
         help_text="Only for somebody without an account here. Without one you tell them yourself what becomes of it.",
         required=False,
         widget=forms.EmailInput(attrs=EXACT),
     )
+
+    def clean_received(self) -> date:
+        received: date = self.cleaned_data["received"]
+        if not office_day() - LONG_AGO <= received <= office_day():
+            raise ValidationError("It came in within the last year, and not after today.")
+        return received
 
     def clean_told(self) -> str:
         return " ".join(self.cleaned_data["told"].split())
@@ -135,7 +150,7 @@ def new(request: StaffRequest) -> HttpResponse:
     if form.errors:
         return _page(request, form, 422)
     about = {name: form.cleaned_data[name] for name in ("scope", "agent", "ticket", "told", "address")}
-    erasure, made = requesting.file_letter(request.user, person, **about)
+    erasure, made = requesting.file_letter(request.user, person, form.cleaned_data["received"], **about)
     if made:
         messages.success(request, f"Written down as {erasure.reference}.")
     else:

@@ -1,6 +1,6 @@
 """Write deletion requests down for people: the staff never carry them out by that."""
 
-from datetime import timedelta
+from datetime import date, datetime, time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from memoryportal.audit.actions import Action
 from memoryportal.audit.record import Actor, record
 from memoryportal.base.queue import ring
 from memoryportal.erasure import identity, services, tasks
-from memoryportal.erasure.models import Channel, Erasure
+from memoryportal.erasure.models import Channel, Erasure, office_day
 from memoryportal.erasure.states import TERMINAL
 from memoryportal.memory import SubjectId
 
@@ -23,9 +23,9 @@ from . import grants
 from .models import AccessGrant, Kind
 
 if TYPE_CHECKING:
-    from .people import Person
+    from django.db.models import QuerySet
 
-SENT_TWICE = timedelta(minutes=10)
+    from .people import Person
 
 
 def hand_over(grant: AccessGrant, reason: str) -> Erasure:
@@ -60,27 +60,39 @@ def _ring(pk: UUID) -> None:
     ring(tasks.send_link, once=f"erasure.link:{pk}", erasure_id=str(pk))
 
 
-def file_letter(by: User, person: "Person | None", **about: str) -> tuple[Erasure, bool]:
+def file_letter(by: User, person: "Person | None", received: date, **about: str) -> tuple[Erasure, bool]:
     """A request from a letter or a mail, and whether it was made now: there may be an open one for this person.
 
-    `about` has scope, agent, ticket, told, address. Sent twice it is made once. Raises AuditUnavailable.
+    `received` is the day on which it came in; `about` has scope, agent, ticket, told, address. Sent twice it is made
+    once. Raises AuditUnavailable.
     """
     account = person.account if person else None
     subjects = own_subjects(account) if account else []
+    given: dict[str, Any] = {"account": account, "by": by, "actor": Actor(str(by.pk), PRIVACY), **about}
     with transaction.atomic():
         User.objects.select_for_update().get(pk=by.pk)  # two clicks wait for each other here
         if there := _sent_before(by, subjects, about):
             return there, False
-        began = timezone.now()
-        given: dict[str, Any] = {"account": account, "by": by, "actor": Actor(str(by.pk), PRIVACY), **about}
-        erasure = services.file(Channel.PRIVACY, subjects, **given)
-    made = erasure.asked_at >= began
+        earlier = set(_about(subjects).values_list("pk", flat=True))
+        erasure = services.file(Channel.PRIVACY, subjects, received=_moment_of(received), **given)
+    made = erasure.pk not in earlier
     if made:
         ask_by_mail(erasure)
     return erasure, made
 
 
+def _moment_of(day: date) -> datetime | None:
+    """The beginning of an earlier day in TIME_ZONE; None for today, which is now."""
+    if day == office_day():
+        return None
+    return datetime.combine(day, time.min, tzinfo=timezone.get_default_timezone())
+
+
+def _about(subjects: list[SubjectId]) -> "QuerySet[Erasure]":
+    return Erasure.objects.filter(subjects__overlap=[str(subject) for subject in subjects])
+
+
 def _sent_before(by: User, subjects: list[SubjectId], about: dict[str, str]) -> Erasure | None:
-    recent = Erasure.objects.filter(filed_by=by, channel=Channel.PRIVACY, asked_at__gt=timezone.now() - SENT_TWICE)
-    same = recent.filter(subjects=[str(subject) for subject in subjects], **about)
-    return same.exclude(state__in=TERMINAL).first()
+    """An open one from the same letter: where nobody's id is known yet, nothing else stands in the way of a second."""
+    filed = Erasure.objects.filter(filed_by=by, channel=Channel.PRIVACY).exclude(state__in=TERMINAL)
+    return filed.filter(subjects=[str(subject) for subject in subjects], **about).first()

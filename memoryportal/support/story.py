@@ -61,12 +61,13 @@ def due(erasure: Erasure) -> tuple[str, str]:
 
 
 def asked(erasure: Erasure, reader: Reader) -> list[Fact]:
+    by_letter = erasure.channel == Channel.PRIVACY
     by_staff = erasure.channel in (Channel.SUPPORT, Channel.PRIVACY)
     return _facts(
         ("What", scope(erasure)),
         ("Kept", "the list of wordings that may never be stored again" if erasure.keep_never else ""),
         ("How it came in", Channel(erasure.channel).label),
-        ("When", moment(erasure.asked_at)),
+        ("When", date_words(office_day(erasure.asked_at)) if by_letter else moment(erasure.asked_at)),
         ("Case", erasure.ticket),
         ("Written down by", colleague(erasure.filed_by_id, reader.user.pk) if by_staff else ""),
         ("The same as", erasure.duplicate_of.reference if erasure.duplicate_of else ""),

@@ -1,13 +1,16 @@
 """Privacy writes a request down from a letter: exact, once, and nothing begins by that."""
 
+from datetime import date
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from memoryportal.accounts.models import User
-from memoryportal.erasure.models import Channel, Erasure, Scope
+from memoryportal.erasure import identity, tasks
+from memoryportal.erasure.models import Channel, Erasure, Scope, office_day
 from memoryportal.memory import ScopedMemory
 from tests.mydata.remembered import everything, remember
 
@@ -17,6 +20,7 @@ from .staffing import actions, broken_trail, last_event, linked, newest, said, s
 pytestmark = pytest.mark.django_db
 NEW = "/support/requests/new/"
 LETTER = {"words": "alice@example.com", "told": "", "scope": "everything", "agent": "", "ticket": "L-12", "address": ""}
+LETTER["received"] = office_day().isoformat()
 
 
 def write(client: Client, **changes: str) -> Any:
@@ -142,6 +146,9 @@ class TestWithoutOne:
         ({"scope": "assistant"}, "Write which assistant it is about."),
         ({"scope": "assistant", "agent": "*"}, "stores read as"),
         ({"scope": "assistant", "agent": "a b"}, "white space"),
+        ({"received": ""}, "Say when it came in."),
+        ({"received": "2999-01-01"}, "not after today"),
+        ({"received": "2020-01-01"}, "within the last year"),
         ({"address": "x"}, "Enter a valid email address."),
         ({"address": "mallory@example.com"}, "Their account has an address, and mails go there."),
         ({"words": "", "told": "I am 4711", "scope": "account"}, "There is no account that could go"),
@@ -157,6 +164,24 @@ def test_what_is_wrong_is_said_and_nothing_is_lost(
     assert set(actions(before)) <= {"person.found", "person.missed"}
     if changes.get("ticket", "L-12") == "L-12":
         assert 'value="L-12"' in answer.content.decode()
+
+
+@pytest.mark.parametrize(("received", "due"), [("2026-02-28", "28 March 2026"), ("2026-01-31", "28 February 2026")])
+def test_the_clock_begins_on_the_day_on_which_it_came_in(
+    received: str, due: str, alice: User, privacy: User, settings: Any
+) -> None:
+    with time_machine.travel("2026-03-03T12:00:00Z", tick=False):
+        client = signed_in(privacy)
+        write(client, received=received)
+        erasure = Erasure.objects.get()
+        assert office_day(erasure.asked_at).isoformat() == received
+        assert erasure.rests_since == date(2026, 3, 3), "it rests only from the day on which proof is asked for"
+        page = said(client.get(story(erasure)))
+        assert f"To be done by {due}" in page
+        assert identity.links_left(erasure) == 3
+        tasks.watch_clocks(0)
+        erasure.refresh_from_db()
+        assert erasure.state == "identity", "they have a week from now to confirm it"
 
 
 def test_nobody_writes_their_own_down(privacy: User, privacy_client: Client) -> None:
