@@ -32,6 +32,7 @@ INNER = {
     "inspection": set(),
     "verification": set(),
     "backdate": {"memoryportal/mydata/demo.py"},
+    "conversation": {"memoryportal/agent/assistant_session.py", "memoryportal/agent/assistant_turn.py"},
 }
 BY_NAME = ("import_module", "import_string", "__import__")
 STORES = ("mem0", "mem0ai", "qdrant_client", "valkey", "redis", "wordllama", "pgvector")
@@ -102,6 +103,12 @@ def test_few_act_for_the_person() -> None:
         "memoryportal/erasure/reach.py",
         "memoryportal/erasure/replay.py",
         "memoryportal/memory/conversation.py",  # across assistants: asks and notes by itself
+    }
+
+
+def test_only_the_session_says_whose_conversation_it_is() -> None:
+    assert {path for path, tree in _modules() if _uses(tree, "Conversation")} == {
+        "memoryportal/agent/assistant_session.py"
     }
 
 
