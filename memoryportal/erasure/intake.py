@@ -12,7 +12,9 @@ from allauth.account.models import EmailAddress
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.urls import reverse
+from django.utils import timezone
 
+from memoryportal.accounts import letters as mails
 from memoryportal.accounts import removal
 from memoryportal.accounts.models import User, normal_address
 from memoryportal.accounts.subjects import own_subjects
@@ -21,9 +23,9 @@ from memoryportal.audit.record import NOBODY, SYSTEM, Actor
 from memoryportal.base.mail import send
 from memoryportal.base.queue import ring
 
-from . import identity, quotas, services
+from . import identity, letters, quotas, services
 from .models import Channel, Erasure, Identified, Scope
-from .moves import NotNow, locked, move, note
+from .moves import NotNow, grace_of, locked, move, note
 from .states import TERMINAL, State
 
 MOST_UNCONFIRMED = 3  # open requests of one address that get a mail; each ends after a week
@@ -120,12 +122,12 @@ def confirm(token: str) -> Erasure:
     Returns the request to look at: an earlier one for the same, where there is one. Raises identity.NoSuchLink, and
     NotNow where something else has to end first; nothing is changed then.
     """
-    erasure = behind(token)
-    if erasure.state != State.IDENTITY:  # a second click
-        return erasure
     try:
         with transaction.atomic():
-            return _attach(locked(erasure.pk)) or identity.confirm(token)
+            erasure = locked(behind(token).pk)
+            if erasure.state != State.IDENTITY:  # a second click, perhaps at the same moment
+                return erasure.duplicate_of or erasure
+            return _attach(erasure) or identity.confirm(token)
     except IntegrityError:
         raise NotNow("Another request for the same came in at this moment. Please try again.") from None
 
@@ -147,7 +149,16 @@ def _attach(erasure: Erasure) -> Erasure | None:
         _make_way(there)
     erasure.save(update_fields=["account", "subjects"])
     services.occupy(erasure)
+    _tell_account(erasure, account)
     return None
+
+
+def _tell_account(erasure: Erasure, account: User) -> None:
+    """To the account's own address, which may be another one: whoever lost a mailbox must hear of it, and stop it."""
+    grace = grace_of(erasure)
+    until = letters.day(timezone.now() + grace) if grace else ""
+    about = {"reference": erasure.reference, "until": until, "due": letters.day(erasure.due)}
+    mails.write("request_received", account.email, **about)
 
 
 def _account_of(address: str) -> User | None:

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import threading
 from datetime import timedelta
 from io import StringIO
 from logging import StreamHandler, getLogger
@@ -12,14 +13,18 @@ import time_machine
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import Group
 from django.core import mail
+from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
+from memoryportal.accounts import tasks
 from memoryportal.accounts.links import link
 from memoryportal.accounts.models import User
+from memoryportal.accounts.waiting import Letter
 from memoryportal.audit.models import Event
 from memoryportal.base.logs import ContentFree, LineFormatter
 from memoryportal.erasure import engine, services
+from memoryportal.erasure.letters import day
 from memoryportal.erasure.models import Channel, Erasure, IdentityLink, Scope, State
 from memoryportal.memory import ScopedMemory, SubjectId
 from tests.erasure.making import an_erasure
@@ -120,6 +125,22 @@ def test_yes_lets_it_go_on_for_all_own_ids(client, alice, told):
     assert told.count() == 0
 
 
+def test_the_account_is_told_at_its_own_address(client, alice, told):
+    """The link went to another confirmed address of theirs, which somebody else may read by now."""
+    EmailAddress.objects.create(user=alice, email="old@example.com", verified=True, primary=False)
+    erasure = confirmed(client, "old@example.com")
+    letter = Letter.objects.get()
+    assert (letter.to, letter.kind) == (KNOWN, "request_received")
+    assert (letter.about["reference"], letter.about["until"]) == (erasure.reference, day(erasure.grace_until))
+    tasks.send_letter(letter_id=str(letter.pk))
+    assert "Until then you can still take it back" in mail.outbox[-1].body
+
+
+def test_without_an_account_nobody_else_is_told(client, alice, told):
+    confirmed(client, UNKNOWN)
+    assert not Letter.objects.exists()
+
+
 def test_yes_leads_to_the_status_with_a_secret_for_that_page_only(client, alice, told):
     opens(client, link_for(client, KNOWN))
     response = client.post(CONFIRM)
@@ -161,6 +182,27 @@ def test_with_the_account_the_account_goes(client, alice, told, settings):
     assert erasure.state == State.COMPLETED
     assert not User.objects.filter(pk=alice.pk).exists()
     assert told.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_clicks_at_the_same_moment_do_it_once(client, alice, told):
+    opens(client, link_for(client, KNOWN))
+    at_once, sent = threading.Barrier(2), []
+
+    def click() -> None:
+        twin = Client()
+        twin.cookies["request-link"] = client.cookies["request-link"].value
+        at_once.wait()
+        sent.append(twin.post(CONFIRM).headers.get("Location"))
+        connections.close_all()
+
+    threads = [threading.Thread(target=click) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sent == [f"/requests/{newest().reference}/"] * 2
+    assert Event.objects.filter(action="identity.proven").count() == 1
 
 
 def test_a_double_click_does_it_once(client, alice, told):
