@@ -21,6 +21,7 @@ from qdrant_client import models
 from qdrant_client.local.qdrant_local import QdrantLocal
 
 KEY = "a-key-for-tests"
+KEPT = 200  # rows, deleted ones too, with which the engine is still quick
 
 
 class Refused(Exception):
@@ -85,11 +86,21 @@ class Engine:
     def delete(self, name: str, body: dict[str, Any]) -> Any:
         selector = models.FilterSelector(**body) if "filter" in body else models.PointIdsList(**body)
         self.local.delete(name, selector)
+        self._forget_deleted(name)
         return _done()
 
     def batch(self, name: str, body: dict[str, Any]) -> Any:
         self.local.batch_update_points(name, models.UpdateOperations(**body).operations)
         return [_done() for _ in body["operations"]]
+
+    def _forget_deleted(self, name: str) -> None:
+        """The engine in memory keeps what is deleted and reads past it each time: an emptied collection begins anew."""
+        collection = self.local.collections[name]
+        if len(collection.ids_inv) > KEPT and not self.local.count(name).count:
+            self.local.delete_collection(name)
+            self.local.create_collection(
+                name, collection.config.vectors, sparse_vectors_config=collection.config.sparse_vectors
+            )
 
     def _strict(self, name: str, where: dict[str, Any]) -> None:
         self.local.get_collection(name)  # one that is not there is missing before it lacks an index
