@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from memoryportal.memory import ScopedMemory, StoreUnavailable, pool, scrub
 from memoryportal.memory.configuration import configuration
 
-from .planted import Superuser
+from .planted import TABLES, Superuser
 
 WORD = "quittenbrot"
 
@@ -50,7 +50,7 @@ def test_deleted_bytes_leave_the_files(superuser: Superuser, alice: ScopedMemory
     assert in_files(superuser)
     tables = scrub.scrub(wait=10)
     assert [(table.table, table.problem) for table in tables] == [
-        (f"memories{suffix}", "") for suffix in ("", "_entities", "_history", "_messages", "_gate", "_refused")
+        (table, "") for table in (*TABLES, "memories_refused")
     ]
     assert not in_files(superuser)
     assert [item.text for item in bob.page().items] == ["I like tea."]
