@@ -94,3 +94,14 @@ def test_stack_of_a_chain_without_traceback(log: tuple[logging.Logger, StringIO]
     assert "psycopg.errors.UniqueViolation[23505]" in written.getvalue()
     assert CANARY not in written.getvalue()
     assert sys.exc_info() == (None, None, None)
+
+
+def test_links_of_mails_are_logged_without_their_token(log: tuple[logging.Logger, StringIO]) -> None:
+    logger, written = log
+    token, known = "rC3m_" * 8 + "x-9", "5b0c2f1e-0000-4000-8000-000000000001"
+    logger.warning("Method Not Allowed (POST): %s", f"/requests/link/{token}/")
+    logger.warning("Not Found: /settings/address/MTc:1abc:%s/cancel/ and /erasure/%s/", token, known)
+    assert token not in written.getvalue()
+    assert "/requests/link/(token)/" in written.getvalue()
+    assert "/settings/address/(token)/cancel/" in written.getvalue()
+    assert f"/erasure/{known}/" in written.getvalue()
