@@ -4,7 +4,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 
-from memoryportal.memory import Residue, ScopedMemory, SubjectId, controls
+from memoryportal.memory import GateOpen, Residue, ScopedMemory, SubjectId, controls
 from memoryportal.memory.places import Whose, kept_elsewhere, store_places
 from memoryportal.memory.stores import current_store
 
@@ -80,10 +80,10 @@ class Reach:
 
     def _erase_memories(self, memory: ScopedMemory) -> dict[str, int]:
         """Only behind the shut gate: a worker that was frozen, and lost its lease, must not erase what came later."""
-        with controls.held_shut(current_store(), memory.subject, "erasing", self.agent) as shut:
-            if not shut:
-                raise LeaseLost
-            return dict(memory.erase(keep=self.keep).counts)
+        try:
+            return dict(memory.erase(keep=self.keep, behind=self.agent).counts)
+        except GateOpen:
+            raise LeaseLost from None
 
     def read_again(self) -> list[Residue]:
         """Every place, counted on fresh connections; None where it cannot be read now."""

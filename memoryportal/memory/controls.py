@@ -9,8 +9,8 @@ What the database cannot see is a read: a program that reads the store without t
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, Protocol, cast
@@ -207,22 +207,6 @@ def _others_end(store: Gated, subject: SubjectId, seconds: float) -> float | Non
         if waited > seconds:
             return None
         time.sleep(POLL_SECONDS)
-
-
-@contextmanager
-def held_shut(store: Gated, subject: SubjectId, state: State, agent: str = "") -> Iterator[bool]:
-    """For the length of a block nobody can reopen this gate. Yields whether it is shut at all."""
-    statement = sql.SQL("SELECT 1 FROM {} WHERE subject = %s AND agent = %s AND state = %s FOR SHARE")
-    done = False
-    try:
-        with store.open(Scope(subject)) as cursor:
-            yield (
-                cursor.execute(statement.format(store.tables.gate), (str(subject), agent, state)).fetchone() is not None
-            )
-            done = True
-    except StoreUnavailable:
-        if not done:  # else the connection was lost while it was idle, and what was to be done is done
-            raise
 
 
 def reopen(store: Gated, subject: SubjectId, state: State, agent: str = "") -> None:

@@ -80,5 +80,9 @@ class ErasureRunning(MemoryRoomError):
     """The subject's memories are being erased right now; nothing was written."""
 
 
+class GateOpen(MemoryRoomError):
+    """An erasure may remove something behind its shut gate only, and the gate is open: the erasure is over."""
+
+
 class StoreRefused(MemoryRoomError):
     """The configured store is not one that isolation and erasure have been proven on."""

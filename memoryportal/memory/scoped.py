@@ -338,11 +338,14 @@ class ScopedMemory:
         self._persons_own()
         return stops.allow(current_store(), self.scope)
 
-    def erase(self, *, keep: Collection[str] = ()) -> Removed:
-        """Delete everything of this scope in every place but those in `keep` (arguments.KEEPABLE)."""
+    def erase(self, *, keep: Collection[str] = (), behind: str | None = None) -> Removed:
+        """Delete everything of this scope in every place but those in `keep` (arguments.KEEPABLE).
+
+        `behind`: only while the gate of this assistant ('' for all) is shut for erasing. Raises GateOpen otherwise.
+        """
         kept = arguments.keep_given(keep)
         with confirming():
-            return current_store().erase(self.scope, kept)
+            return current_store().erase(self.scope, kept, behind)
 
     def residue(self, *, keep: Collection[str] = ()) -> list[Residue]:
         """Count every place but those in `keep` again, each on a connection of its own."""

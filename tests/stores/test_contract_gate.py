@@ -8,6 +8,7 @@ import pytest
 
 from memoryportal.memory import (
     ErasureRunning,
+    GateOpen,
     MemoryNotFound,
     MemoryRoomError,
     ScopedMemory,
@@ -117,3 +118,23 @@ def eventually(true: Callable[[], bool], seconds: float = 30) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.005)
+
+
+@pytest.mark.parametrize(("agent", "shut"), [("", ""), ("planner", "planner"), ("planner", ""), ("", "planner")])
+def test_an_erasure_that_must_be_behind_the_gate_is_behind_its_own(
+    store: Store, person: Person, agent: str, shut: str
+) -> None:
+    """A worker that comes too late removes nothing of what was remembered after the end."""
+    memory = person("alice", agent="planner")
+    said(memory, "I am new here.")
+    erasing = person("alice", agent=agent or None)
+    with pytest.raises(GateOpen):
+        erasing.erase(behind=agent)
+    controls.shut(store, memory.subject, "erasing", shut)
+    if agent != shut:
+        with pytest.raises(GateOpen):
+            erasing.erase(behind=agent)
+        assert person("alice").count() == 1
+    else:
+        assert erasing.erase(behind=agent).memories == 1
+    controls.reopen(store, memory.subject, "erasing", shut)

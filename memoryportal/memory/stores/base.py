@@ -113,8 +113,11 @@ class Store(Protocol):
     def delete_matching(self, scope: Scope, filters: Filters, expected: int) -> Removed:
         """Delete all that match in every place; CountMoved when there are not exactly `expected`."""
 
-    def erase(self, scope: Scope, keep: frozenset[str] = frozenset()) -> Removed:
-        """Delete everything of the scope in every place but those in `keep`, which are side tables."""
+    def erase(self, scope: Scope, keep: frozenset[str] = frozenset(), behind: str | None = None) -> Removed:
+        """Delete everything of the scope in every place but those in `keep`, which are side tables.
+
+        `behind`: only while the gate of this assistant ('' for all) is shut for erasing; else GateOpen.
+        """
 
     def residue(self, scope: Scope) -> list[Residue]:
         """Count every place again on a fresh connection."""

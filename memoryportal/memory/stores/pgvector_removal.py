@@ -33,8 +33,9 @@ class RemovalMixin(SideTables):
                 raise CountMoved(expected, len(gone))
             return self._delete_traces(cursor, scope, gone)
 
-    def erase(self, scope: Scope, keep: frozenset[str] = frozenset()) -> Removed:
+    def erase(self, scope: Scope, keep: frozenset[str] = frozenset(), behind: str | None = None) -> Removed:
         with self.open(scope) as cursor:
+            self.require_shut(cursor, scope, behind)
             gone = self._delete_memories(cursor, conditions.of_scope(scope))
             if scope.is_narrowed:
                 return self._erase_narrowed(cursor, scope, gone)

@@ -162,8 +162,10 @@ class ChangesMixin(SideTables):
                 break
         return left
 
-    def erase(self, scope: Scope, keep: frozenset[str] = frozenset()) -> Removed:
+    def erase(self, scope: Scope, keep: frozenset[str] = frozenset(), behind: str | None = None) -> Removed:
         """All of the scope. A deletion by assistant or conversation would be everybody's: these go by their ids."""
+        with self.open(scope) as cursor:
+            self.require_shut(cursor, scope, behind)
 
         def ids() -> set[str]:
             return {row[0] for row in self.own(scope)}

@@ -39,9 +39,10 @@ class RemovalMixin(RowsMixin):
                 raise CountMoved(expected, len(rows))
             return self._remove(cursor, scope, rows)
 
-    def erase(self, scope: Scope, keep: frozenset[str] = frozenset()) -> Removed:
+    def erase(self, scope: Scope, keep: frozenset[str] = frozenset(), behind: str | None = None) -> Removed:
         with self.open(scope) as cursor:
             fence.alone(cursor, scope)
+            self.require_shut(cursor, scope, behind)
             gone = _gone(self.scroll(self.tables.name(), scope, keys=qdrant_filters.KEYS))
             if scope.is_narrowed:
                 side = self.delete_narrowed(cursor, scope, gone)

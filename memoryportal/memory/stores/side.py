@@ -8,7 +8,7 @@ from psycopg import sql
 
 from .. import controls
 from ..arguments import MAX_LIMIT
-from ..errors import MemoryRoomError
+from ..errors import GateOpen, MemoryRoomError
 from ..names import Tables
 from ..pool import Cursor, fresh_transaction, transaction
 from ..rows import Row, parse_time, recheck_subject, time_key
@@ -171,6 +171,14 @@ class SideTables:
             statement = sql.SQL("DELETE FROM {} WHERE {}").format(self.tables.identifier(place), where.sql)
             side[place] += cursor.execute(statement, where.params).rowcount
         return {**side, "never": 0}
+
+    def require_shut(self, cursor: Cursor, scope: Scope, agent: str | None) -> None:
+        """GateOpen unless the gate is shut for erasing; nobody can open it until the transaction ends."""
+        statement = sql.SQL(
+            "SELECT 1 FROM {} WHERE subject = %s AND agent = %s AND state = 'erasing' FOR SHARE"
+        ).format(self.tables.gate)
+        if agent is not None and cursor.execute(statement, (str(scope.subject), agent)).fetchone() is None:
+            raise GateOpen("nothing is being erased here any more; nothing was removed")
 
     def erase_side(self, cursor: Cursor, scope: Scope, keep: frozenset[str] = frozenset()) -> dict[str, int]:
         """Everything of the subject in the side tables, but for the places in `keep`."""

@@ -42,9 +42,10 @@ class RemovalMixin(ValkeyBase):
                 raise CountMoved(expected, len(rows))
             return self._remove(cursor, scope, rows)
 
-    def erase(self, scope: Scope, keep: frozenset[str] = frozenset()) -> Removed:
+    def erase(self, scope: Scope, keep: frozenset[str] = frozenset(), behind: str | None = None) -> Removed:
         with self.open(scope) as cursor:
             fence.alone(cursor, scope)
+            self.require_shut(cursor, scope, behind)
             if scope.is_narrowed:
                 gone = _gone(recheck(scope, self.memories.read(self._all_keys(scope, self.memories), LIGHT)))
                 side = self.delete_narrowed(cursor, scope, gone)
