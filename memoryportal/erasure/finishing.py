@@ -53,7 +53,8 @@ def _end(lease: Lease, reach: Reach, state: State) -> None:
         ledger.mark(erasure)
         tell_end(erasure)
         _open(reach)
-        note(erasure, Action.ERASURE_DONE, SYSTEM, details={**removed, "left": left, "state": str(state)})
+        asked = {"form": str(erasure.scope)}
+        note(erasure, Action.ERASURE_DONE, SYSTEM, details={**removed, "left": left, "state": str(state), **asked})
 
 
 def tell_end(erasure: Erasure) -> None:

@@ -162,11 +162,19 @@ def _sessions_ended(details: dict[str, Any]) -> str:
     return "All your sessions were ended" if details.get("kind") == "all" else "You were signed out"
 
 
+_EVERYTHING = "everything"
+_SCOPES = {"assistant": "what one assistant remembered", "account": "everything, with the account"}
+
+
 def _erased(details: dict[str, Any]) -> str:
     counts = {place: details[place] for place in PLACES if details.get(place)}
     rest = f": {present.counts_in_words(counts)}" if counts else ": nothing was held"
     left = details.get("left")
-    return f"Everything was erased{rest}" + (f"; {left} could not be" if left else "")
+    return f"{_to_be_erased(details).capitalize()} was erased{rest}" + (f"; {left} could not be" if left else "")
+
+
+def _to_be_erased(details: dict[str, Any]) -> str:
+    return _SCOPES.get(str(details.get("form")), _EVERYTHING)
 
 
 def _code_refused(details: dict[str, Any]) -> str:
@@ -239,7 +247,10 @@ _WORDS: dict[Action, tuple[Words, Words]] = {
         lambda d: f"You took everything with you ({str(d.get('form', 'file')).upper()})",
         _always("Everything was taken away as a file"),
     ),
-    Action.ERASURE_ASKED: _pair("You asked to erase everything", "It was asked to erase everything"),
+    Action.ERASURE_ASKED: (
+        lambda d: f"You asked to erase {_to_be_erased(d)}",
+        lambda d: f"It was asked to erase {_to_be_erased(d)}",
+    ),
     Action.ERASURE_DONE: (_erased, _erased),
     Action.ERASURE_FAILED: _pair(
         "The erasure was delayed and goes on later", "The erasure was delayed and goes on later"

@@ -165,6 +165,15 @@ def test_an_erasure(alice: User, alice_client: Client, items: list[Any]) -> None
     assert "Everything was erased: 3 memories" in shown
 
 
+def test_an_erasure_of_what_one_assistant_remembers(alice_client: Client, items: list[Any]) -> None:
+    prove(alice_client)
+    alice_client.post("/erasure/", {"word": "erase", "scope": "assistant", "agent": "support_bot"})
+    shown = alice_client.get("/activity/").content.decode()
+    assert "You asked to erase what one assistant remembered" in shown
+    assert "What one assistant remembered was erased" in shown
+    assert "Everything was erased" not in shown
+
+
 def test_an_erasure_that_has_to_wait(alice_client: Client, items: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(memory: ScopedMemory, **_: Any) -> None:
         raise StoreUnavailable("gone")
