@@ -15,8 +15,8 @@ from typing import Any
 
 from django.db import connection
 
-_server = multiprocessing.get_context("forkserver")
-_server.set_forkserver_preload([__name__, "tests.erasure.loaded"])
+server = multiprocessing.get_context("forkserver")
+server.set_forkserver_preload([__name__, "tests.erasure.loaded"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def start(act: Callable[..., Any], *args: Any) -> Any:
 
     connection.close()
     pool.close_all()
-    child = _server.Process(target=_on_the_database, args=(_there(), act, args), daemon=True)
+    child = server.Process(target=_on_the_database, args=(_there(), act, args), daemon=True)
     child.start()
     return child
 
