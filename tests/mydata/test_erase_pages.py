@@ -234,7 +234,7 @@ def test_two_submits_at_once_make_one_erasure(proven, told):
 
 
 def test_choosing_another_id_meanwhile_erases_nothing(alice, proven, told):
-    other = ScopedMemory.for_person(SubjectId("alice-at-work"))
+    other = ScopedMemory.for_person(SubjectId(f"alice-at-work-{uuid4()}"))
     try:
         remember(other, "I chair the budget round.")
         form = form_of(proven.get(ERASE))
