@@ -158,7 +158,7 @@ class TestTheWorker:
     def test_ends_what_is_over_and_leaves_the_rest(self, grant: AccessGrant, bob: User, privacy: User) -> None:
         from memoryportal.erasure.models import Erasure
 
-        erasure = Erasure.objects.create(account=bob, subject=bob.subject)
+        erasure = Erasure.objects.create(account=bob, subjects=[bob.subject])
         other = open_access(signed_in(privacy), erasure.reference, ticket=erasure.reference)
         AccessGrant.objects.filter(pk=grant.pk).update(ends_at=timezone.now() - timedelta(seconds=1))
         self.work()
