@@ -86,9 +86,10 @@ def _erase_and_read(lease: Lease, reach: Reach, questions: Questions) -> Verdict
     with lease.step() as erasure:
         move(erasure, State.ERASING)
     reach.write_journal()
+    found = reach.count()
     with lease.step() as erasure:
-        prepare_steps(erasure, reach.whose())
-    note_found(lease, reach.count())
+        prepare_steps(erasure, found)
+    note_found(lease, found)
     reach.erase()
     with lease.step() as erasure:
         move(erasure, State.VERIFYING)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from memoryportal.memory import GateOpen, Residue, ScopedMemory, SubjectId, controls
-from memoryportal.memory.places import Whose, kept_elsewhere, store_places
+from memoryportal.memory.places import Whose, kept_elsewhere
 from memoryportal.memory.stores import current_store
 
 from .lease import Lease, LeaseLost
@@ -52,16 +52,13 @@ class Reach:
             )
 
     def count(self) -> Counter[str]:
-        """Rows in every place now."""
-        found: Counter[str] = Counter(dict.fromkeys(self._stored(), 0))
+        """Rows in every place now. A place that the store does not have, or cannot read, is not among them."""
+        found: Counter[str] = Counter()
         for memory in self.memories():
-            found.update({place: count for place, count in memory.held().items() if place in found})
+            found.update({place: count for place, count in memory.held().items() if place not in self.keep})
         for place, keeper in kept_elsewhere(self.whose()):
             found[place.key] += keeper.count(self.whose())
         return found
-
-    def _stored(self) -> list[str]:
-        return [key for key in store_places() if key not in self.keep]
 
     def shut(self, state: controls.State) -> None:
         """Shut the gate for everything that this is about, and wait for writers under way."""

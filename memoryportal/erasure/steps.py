@@ -6,7 +6,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from memoryportal.memory import Residue
-from memoryportal.memory.places import PLACES, Whose, kept_elsewhere, store_places
+from memoryportal.memory.places import PLACES
 
 from .lease import Lease
 from .models import Erasure, ErasureStep
@@ -14,13 +14,11 @@ from .models import Erasure, ErasureStep
 PROBLEM = 200  # characters
 
 
-def prepare_steps(erasure: Erasure, whose: Whose) -> None:
-    """A row for every place that this request concerns, in the order in which people read them."""
-    kept = {"never"} if erasure.keep_never else set()
-    keys = [key for key in store_places() if key not in kept] + [place.key for place, _ in kept_elsewhere(whose)]
+def prepare_steps(erasure: Erasure, places: Iterable[str]) -> None:
+    """A row for every place that was counted, in the order in which people read them."""
     order = {key: number for number, key in enumerate(PLACES)}
     ErasureStep.objects.bulk_create(
-        [ErasureStep(erasure=erasure, place=key, order=order[key]) for key in keys], ignore_conflicts=True
+        [ErasureStep(erasure=erasure, place=key, order=order[key]) for key in places], ignore_conflicts=True
     )
 
 
