@@ -262,8 +262,8 @@ def test_what_was_done_is_said_to_be_done_though_its_end_is_not_recorded(
     """The trail breaks between the asking and the end: the page must not claim that nothing was changed."""
     original, broken = ScopedMemory.delete, broken_trail()
 
-    def delete_then_break(memory: ScopedMemory, memory_id: str) -> Any:
-        removed = original(memory, memory_id)
+    def delete_then_break(memory: ScopedMemory, memory_id: str, **more: Any) -> Any:
+        removed = original(memory, memory_id, **more)
         broken.__enter__()
         return removed
 
@@ -282,8 +282,8 @@ def test_what_was_done_is_said_to_be_done_though_its_end_is_not_recorded(
 def test_an_erasure_does_not_end_unrecorded_and_goes_on_later(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     original, broken = ScopedMemory.erase, broken_trail()
 
-    def erase_then_break(memory: ScopedMemory) -> Any:
-        removed = original(memory)
+    def erase_then_break(memory: ScopedMemory, **more: Any) -> Any:
+        removed = original(memory, **more)
         broken.__enter__()
         return removed
 
