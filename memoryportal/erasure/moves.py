@@ -51,6 +51,13 @@ def set_dates(erasure: Erasure) -> None:
     erasure.due, erasure.confirm_by = clock.due, clock.confirm_by
 
 
+def move_resting_dates() -> None:
+    """The dates of clocks that rest move with every day; the queue is sorted by the columns."""
+    for erasure in Erasure.objects.filter(state=State.IDENTITY, rests_since__isnull=False):
+        set_dates(erasure)
+        Erasure.objects.filter(pk=erasure.pk, state=State.IDENTITY).exclude(due=erasure.due).update(due=erasure.due)
+
+
 def _wake_clock(erasure: Erasure) -> None:
     if erasure.rests_since:
         erasure.rested_days += max(0, (office_day() - erasure.rests_since).days)

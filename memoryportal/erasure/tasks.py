@@ -12,7 +12,7 @@ from procrastinate.contrib.django import app
 
 from memoryportal.base.queue import ring
 
-from . import decisions, engine, identity, intake, lease, pruning, quotas, telling, trail_keys
+from . import decisions, engine, identity, intake, lease, moves, pruning, quotas, telling, trail_keys
 from .models import Erasure, office_day
 from .moves import NotNow
 from .states import TERMINAL, State
@@ -80,6 +80,7 @@ def watch_clocks(timestamp: int) -> None:
         _unless_moved(partial(decisions.unconfirmed, pk))
     for pk in Erasure.objects.filter(state=State.ON_HOLD, held_until__lte=today).values_list("pk", flat=True):
         _unless_moved(partial(decisions.release, pk, None))
+    moves.move_resting_dates()
     telling.alert_to_dates(today)
 
 
