@@ -27,21 +27,26 @@ def tell_end(erasure_id: str) -> bool:
     """Tell the person how it ended, once. Afterwards the request knows no address any more.
 
     A request with an account is told through the account's own address, in the transaction of its end; this mail is
-    for those without one. It carries a fresh secret link, made here so that it lies in no queue. Raises what sending
-    raises.
+    for those without one. It carries a fresh secret link, made here so that it lies in no queue. What ended without an
+    erasure was told when that was decided. Raises what sending raises.
     """
     with transaction.atomic():
         erasure = locked(erasure_id)
         to = erasure.address
         if not to or not erasure.is_terminal:
             return False
-        url = ""
-        if erasure.identified_how in (Identified.MAIL, Identified.SESSION):  # else a stranger may have given it
-            url = identity.absolute(reverse("mydata:request_secret", args=[identity.new_secret(erasure)]))
-        about = {"reference": erasure.reference, "state": erasure.state, "ground": erasure.ground, "url": url}
-        send("request_ended", to, **about)
+        if erasure.is_erased:
+            _send_end(erasure, to)
         Erasure.objects.filter(pk=erasure.pk).update(address="")
     return True
+
+
+def _send_end(erasure: Erasure, to: str) -> None:
+    url = ""
+    if erasure.identified_how in (Identified.MAIL, Identified.SESSION):  # else a stranger may have given it
+        url = identity.absolute(reverse("mydata:request_secret", args=[identity.new_secret(erasure)]))
+    about = {"reference": erasure.reference, "state": erasure.state, "ground": erasure.ground, "url": url}
+    send("request_ended", to, **about)
 
 
 def give_up(pk: UUID) -> None:

@@ -44,6 +44,8 @@ PUBLIC = {
     "socialaccount_login_error",
     "cancel_address",
     "public_keys",
+    *("ask_without_account", "request_sent", "verify"),
+    "request_link",  # exchanges whatever it is given for a cookie, and says nothing about it
 }
 LEADS_ELSEWHERE = {
     "account_logout",
