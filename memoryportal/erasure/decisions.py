@@ -105,6 +105,8 @@ def _duplicate(erasure: Erasure, by: User) -> Erasure:
     same = Erasure.objects.filter(open_rows__subject__in=erasure.subjects, open_rows__agent=erasure.agent)
     other = same.exclude(pk=erasure.pk).first()
     erasure.duplicate_of, erasure.ground = other, "The same was asked for before: see that request."
+    if other is not None:
+        letters.tell(erasure, "request_joined", other=other.reference)
     move(erasure, State.CANCELLED)
     note(erasure, Action.REQUEST_CANCELLED, officer(by), reason=erasure.ground)
     return erasure

@@ -302,5 +302,6 @@ def test_an_erasure_does_not_end_unrecorded_and_goes_on_later(stage: Stage, monk
     assert erasure.state == "completed"
     assert [event.action for event in Event.objects.filter(object=erasure.reference).order_by("seq")] == [
         "erasure.asked",
+        "erasure.begun",
         "erasure.done",
     ]
