@@ -72,10 +72,6 @@ def run_in_child(act: Callable[..., Any], *args: Any, seconds: float = 60) -> in
 
 def start(act: Callable[..., Any], *args: Any) -> Any:
     """The same, running. `act` is a function of a module; it is called when the child is on the test's database."""
-    from memoryportal.memory import pool
-
-    connection.close()
-    pool.close_all()
     child = server.Process(target=_on_the_database, args=(_there(), act, args), daemon=True)
     child.start()
     return child
@@ -97,6 +93,7 @@ def _on_the_database(there: dict[str, str], act: Callable[..., Any], args: Any) 
     name = there.pop("NAME")
     for setting, value in there.items():
         setattr(settings, setting, value)
+    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
     become(APP, name)
     act(*args)
 

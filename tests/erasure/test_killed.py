@@ -3,8 +3,11 @@
 from typing import Any
 
 import pytest
+from django.core import mail
 
-from memoryportal.erasure.models import Erasure, ErasureStep
+from memoryportal.accounts.models import User
+from memoryportal.erasure import telling
+from memoryportal.erasure.models import Erasure, ErasureStep, Scope
 
 from .children import Death, carry_out, die, run_in_child, wrap
 from .house import House, again, assert_ended_well, assert_fence_stands
@@ -82,7 +85,7 @@ def test_killed_after_the_end_nothing_is_left_to_do(house: House) -> None:
     assert Erasure.objects.values().get(pk=erasure.pk) == before
 
 
-# --- at any statement -------------------------------------------------------------------------------------------------
+# --- at any statement -----------------------------------------------------------------------------------------------
 
 
 def carry_out_until(pk: Any, number: int) -> None:
@@ -117,3 +120,37 @@ def test_killed_at_any_statement(house: House) -> None:
         number += 13
     assert number > 100
     assert ErasureStep.objects.exclude(left=0).count() == 0
+
+
+# --- the account goes too -------------------------------------------------------------------------------------------
+
+ACCOUNT_STEPS = (
+    Death("memoryportal.accounts.removal:remove", "before"),
+    Death("memoryportal.accounts.removal:remove", "after"),
+    Death(f"{ROOM}.reach:note_removed", "after", 4),
+    Death(f"{ROOM}.engine:verify", "before"),
+    Death(f"{ROOM}.verification:note_read", "before"),
+    Death(f"{ROOM}.finishing:tell_end", "before"),
+)
+
+
+@pytest.mark.parametrize("death", ACCOUNT_STEPS, ids=str)
+def test_killed_around_the_end_of_the_account(house: House, death: Death) -> None:
+    """Whoever takes it up finds what is left of an account that is gone already, and whom to write to."""
+    address, subject = house.alice.email, house.alice.subject
+    erasure = house.ask(scope=Scope.ACCOUNT)
+    assert run_in_child(carry_out, erasure.pk, death) == KILLED
+    assert_fence_stands(house, erasure)
+    again(erasure)
+    assert_ended_well(house, erasure)
+    erasure = Erasure.objects.get(pk=erasure.pk)
+    account = erasure.steps.get(place="account")
+    assert (account.left, account.removed) == (0, account.found)
+    assert account.found
+    assert not User.objects.filter(subject=subject).exists()
+    assert (erasure.account, erasure.account_number, erasure.addresses) == (None, None, [])
+    assert erasure.address == address
+    assert telling.tell_end(str(erasure.pk))
+    assert [sent.to for sent in mail.outbox] == [[address]]
+    assert "/requests/" in mail.outbox[0].body  # the link to look at the numbers
+    assert Erasure.objects.get(pk=erasure.pk).address == ""
