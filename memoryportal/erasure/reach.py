@@ -1,8 +1,10 @@
 """What one request reaches: its subjects' memories in the store, and the other rooms' places."""
 
-import uuid
 from collections import Counter
 from collections.abc import Iterator
+from uuid import UUID
+
+from django.db import connection
 
 from memoryportal.memory import GateOpen, Residue, ScopedMemory, SubjectId, controls
 from memoryportal.memory.places import Whose, kept_elsewhere
@@ -38,18 +40,22 @@ class Reach:
         for ids in JournalPage.objects.filter(erasure_id=self.lease.pk).values_list("ids", flat=True).iterator():
             yield [str(each) for each in ids]
 
-    def known(self) -> set[uuid.UUID]:
+    def known(self) -> set[str]:
         """Ids in the journal."""
-        return {uuid.UUID(each) for page in self._journaled() for each in page}
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT unnest(ids)::text FROM erasure_journalpage WHERE erasure_id = %s", [self.lease.pk])
+            return {row[0] for row in cursor.fetchall()}
 
     def write_journal(self) -> None:
         """Note every id that is there now and not noted yet, before anything is removed."""
-        present = {uuid.UUID(each) for memory in self.memories() for each in memory.known_ids()}
-        new = sorted(present - self.known())
-        with self.lease.step() as erasure:
-            JournalPage.objects.bulk_create(
-                JournalPage(erasure=erasure, ids=new[start : start + PAGE]) for start in range(0, len(new), PAGE)
-            )
+        present = {_as_uuid(each) for memory in self.memories() for each in memory.known_ids()}
+        new = sorted(present - self.known() - {""})
+        with self.lease.step() as erasure, connection.cursor() as cursor:
+            for start in range(0, len(new), PAGE):  # by SQL: the ORM looks at each id by itself
+                page = new[start : start + PAGE]
+                cursor.execute(
+                    "INSERT INTO erasure_journalpage (erasure_id, ids) VALUES (%s, %s::uuid[])", [erasure.pk, page]
+                )
 
     def count(self) -> Counter[str]:
         """Rows in every place now. A place that the store does not have, or cannot read, is not among them."""
@@ -97,3 +103,11 @@ class Reach:
                 yield Residue("history", sum(memory.history_of(page) for page in self._journaled()))
             else:
                 yield residue
+
+
+def _as_uuid(memory_id: str) -> str:
+    """Its text; empty for an id that mem0 did not give out, which no history can name."""
+    try:
+        return str(UUID(memory_id))
+    except ValueError:
+        return ""
