@@ -5,6 +5,8 @@ It is looked for as superuser: in every table, in the statistics, in the log, in
 """
 
 import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -18,11 +20,14 @@ from psycopg import sql
 
 from memoryportal.accounts.models import User
 from memoryportal.base.databases import embedded_dsn
-from memoryportal.erasure import engine, services
-from memoryportal.erasure.models import State
+from memoryportal.erasure import decisions, engine, services, tasks
+from memoryportal.erasure.models import Channel, Erasure
+from memoryportal.erasure.states import State
 from memoryportal.memory import ScopedMemory, SubjectId
 from memoryportal.memory.backdate import Name, add_messages, add_names
 from memoryportal.memory.scrub import scrub
+
+from .test_sweep import environment
 
 pytestmark = pytest.mark.django_db
 
@@ -136,6 +141,60 @@ def test_nothing_is_left_anywhere(
     superuser.execute("CHECKPOINT")
     assert in_files(canary, postgres=True) == []
     assert bob_memory.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_left_after_a_request_through_the_worker(
+    bob: User,
+    bob_memory: ScopedMemory,
+    alice_memory: ScopedMemory,
+    canary: str,
+    superuser: psycopg.Connection[tuple[object, ...]],
+) -> None:
+    """A letter, an officer's check, a second person, the worker's own command, and errors on the way."""
+    subject, folder = alice_memory.subject, Path(settings.DATA_DIR) / f"canary-{uuid.uuid4().hex[:8]}"
+    folder.mkdir()
+    plant(alice_memory, canary)
+    told = f"I wrote to you about {canary} in May."
+    erasure = services.file(Channel.PRIVACY, [subject], address="carol@example.com", told=told, by=bob)
+    decisions.check_identity(erasure.pk, bob, f"asked about {canary}")
+    other = User.objects.create_user("second@example.com", None)
+    decisions.approve(erasure.pk, other)
+    decisions.begin_now(erasure.pk, decisions.officer(other))
+    superuser.execute("ANALYZE")
+    assert {"public.memories", "public.erasure_erasure"} <= set(in_tables(superuser, canary))
+    assert "pg_catalog.pg_statistic" not in in_tables(superuser, canary)
+
+    provoke(alice_memory, canary)
+    superuser.execute("REVOKE DELETE ON memories_history FROM memoryportal_scoped")  # a day on which it cannot work
+    try:
+        worked(folder, "first")
+    finally:
+        superuser.execute("GRANT DELETE ON memories_history TO memoryportal_scoped")
+    assert Erasure.objects.get(pk=erasure.pk).state == State.RETRYING
+    provoke(alice_memory, canary)
+    Erasure.objects.filter(pk=erasure.pk).update(next_at=None)
+    tasks.sweep(0)
+    worked(folder, "second")
+    tasks.sweep(0)
+    worked(folder, "third")
+
+    assert Erasure.objects.get(pk=erasure.pk).state == State.COMPLETED
+    superuser.execute("ANALYZE")
+    assert in_tables(superuser, canary) == []
+    mails = [path.read_text() for path in (folder / "mails").iterdir()]
+    assert any("carol@example.com" in text and erasure.reference in text for text in mails)
+    assert (folder / "first.log").read_text().count("could not go on") == 1
+    assert in_files(canary, postgres=False) == []  # the worker's logs and the mails among them
+    assert bob_memory.count() == 0
+
+
+def worked(folder: Path, name: str) -> None:
+    """Let `manage.py worker` do what is queued, in a process of its own; its log and its mails lie in the folder."""
+    command = [sys.executable, "manage.py", "worker", "--until-empty", "--concurrency", "1"]
+    with (folder / f"{name}.log").open("w") as log:
+        surroundings = {**environment(), "EMAIL_URL": f"filemail:///{folder}/mails"}
+        subprocess.run(command, env=surroundings, stdout=log, stderr=log, check=True, timeout=120)
 
 
 def test_the_search_would_find_it(alice_memory: ScopedMemory, canary: str) -> None:
