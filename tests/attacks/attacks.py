@@ -364,7 +364,8 @@ def portal_racing_beside(portal: Portal) -> str:
             return f"writer refused by the database ({getattr(error, 'sqlstate', None) or type(error).__name__})"
         left = sum(found.count or 0 for found in people.alice.residue())
         people.alice.erase()
-        return "found when read again, and erased" if left and not people.alice.count() else "not noticed"
+        gone = not ScopedMemory.for_person(subject).count()  # assistants are handed nothing meanwhile
+        return "found when read again, and erased" if left and gone else "not noticed"
     finally:
         controls.reopen(store, subject, "erasing")
 
