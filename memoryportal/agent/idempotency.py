@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Header
@@ -32,6 +32,11 @@ KEPT = timedelta(hours=24)
 LONGEST = timedelta(minutes=5)  # longer than a request can take, a language model's included
 UNCONFIRMED = 503
 _FORM = re.compile(r"[!-~]{1,128}")
+_INSERT = """
+INSERT INTO agent_call (key_id, subject, agent, route, call, body, ids, counts, created_at)
+VALUES (%(key_id)s, %(subject)s, %(agent)s, %(route)s, %(call)s, %(body)s, '{}', '{}', %(created_at)s)
+ON CONFLICT (key_id, subject, route, call) DO NOTHING RETURNING id
+"""
 SCHEMA: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"}
 # For the OpenAPI document alone: `once` reads the header itself, and has a code of its own for one that is no such key.
 OnceKey = Annotated[str | None, Header(alias=HEADER, description="Makes a repeated write safe.")]
@@ -79,17 +84,31 @@ def once(request: HttpRequest, writer: Writer, act: Callable[[], Outcome]) -> Ou
     return outcome
 
 
-def _begin(request: HttpRequest, writer: Writer, name: str) -> Call | Outcome:
-    """A row of our own, committed, or what the row that stands there says."""
+def _begin(request: HttpRequest, writer: Writer, name: str) -> int | Outcome:
+    """The number of a row of our own, committed; or what the row that stands there says."""
     same = {"key_id": writer.key, "subject": str(writer.subject), "route": writer.route, "call": _digest(name)}
     body = _digest(_whole(request, writer))
-    for _ in range(2):
-        found, made = Call.objects.get_or_create(**same, defaults={"body": body, "agent": writer.agent})
-        if made:
-            return found
-        if found.created_at > timezone.now() - KEPT:
-            break
-        Call.objects.filter(pk=found.pk).delete()  # too old, and not swept away yet
+    values = {**same, "agent": writer.agent, "body": body, "created_at": timezone.now()}
+    if (made := _inserted(values)) is not None:
+        return made
+    found = Call.objects.filter(**same).first()
+    if found is not None and found.created_at > timezone.now() - KEPT:
+        return _earlier(found, body)
+    Call.objects.filter(**same, created_at__lte=timezone.now() - KEPT).delete()  # too old, and not swept away yet
+    if (made := _inserted(values)) is None:
+        raise Problem("in-progress", retry_after=1)
+    return made
+
+
+def _inserted(values: dict[str, Any]) -> int | None:
+    """One statement: Django's own way to get or create takes four."""
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, values)
+        row = cursor.fetchone()
+    return int(row[0]) if row else None
+
+
+def _earlier(found: Call, body: str) -> Outcome:
     if found.body != body:
         raise Problem("idempotency-mismatch")
     if found.status is None and found.created_at > timezone.now() - LONGEST:
@@ -109,16 +128,16 @@ def _digest(text: str) -> str:
     return hmac.new(derived_key("idempotency"), text.encode(), hashlib.sha256).hexdigest()
 
 
-def _finish(call: Call, outcome: Outcome) -> None:
+def _finish(call: int, outcome: Outcome) -> None:
     try:
-        Call.objects.filter(pk=call.pk).update(status=200, ids=outcome.ids, counts=outcome.counts)
+        Call.objects.filter(pk=call).update(status=200, ids=outcome.ids, counts=outcome.counts)
     except (DatabaseError, InterfaceError):  # it was done all the same, and is said to be done
         logger.exception("the end of a request with an Idempotency-Key could not be noted")
 
 
-def _fail(call: Call, error: Exception) -> None:
+def _fail(call: int, error: Exception) -> None:
     """Forget a request that did nothing, so that it can be sent again; keep one of which that is not known."""
-    mine = Call.objects.filter(pk=call.pk)
+    mine = Call.objects.filter(pk=call)
     try:
         if is_harmless(error):
             mine.delete()

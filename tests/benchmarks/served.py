@@ -1,6 +1,7 @@
 """The portal as an installation has it: its own database, production settings, granian, and a service key."""
 
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ def served(server: Callable[[str], str], folder: Path, workers: int) -> Iterator
         assert key.startswith("mpk_")
         port = free_port()
         web = serve(env, port, workers)
+        threading.Thread(target=_drain, args=(web,), daemon=True).start()
         try:
             assert eventually(lambda: web.poll() is not None or answers(port), 60), "the gateway does not come up"
             made.settle()
@@ -56,6 +58,12 @@ def _addresses(made: House) -> dict[str, str]:
 def _url(made: House, role: str) -> str:
     parts = conninfo_to_dict(made.superuser)
     return f"postgresql://{role}@/{parts['dbname']}?host={parts['host']}"
+
+
+def _drain(web: "subprocess.Popen[str]") -> None:
+    """Read what it logs: a full pipe would stop it."""
+    for _ in web.stderr or ():
+        pass
 
 
 def _end(web: "subprocess.Popen[str]") -> None:
