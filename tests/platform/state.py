@@ -176,9 +176,10 @@ class State:
                 seen.append(row)
             row.late -= 1
         for row, reads in list(self._ghosts.values()):
+            self._ghosts.pop(row.id, None)
             if reads > 0:
                 seen.append(row)
-            self._ghosts[row.id] = (row, reads - 1)
+                self._ghosts[row.id] = (row, reads - 1)
         return sorted(seen, key=lambda row: (row.created_at, row.id), reverse=True)
 
     def asked(self, filters: Any, show_expired: bool) -> list[Row]:
