@@ -41,6 +41,7 @@ class World:
     people: list[User]
     officers: list[User]
     requests: list[Any] = field(default_factory=list)
+    accounts: dict[Any, int] = field(default_factory=dict)  # of a request, also when the account is gone
 
     @classmethod
     def made(cls) -> "World":
@@ -163,6 +164,7 @@ def check(world: World, before: dict[Any, str]) -> None:
     """What holds at every moment."""
     requests = list(Erasure.objects.filter(pk__in=world.requests).prefetch_related("open_rows"))
     for erasure in requests:
+        world.accounts[erasure.pk] = erasure.account_id or world.accounts.get(erasure.pk, 0)
         events = list(Event.objects.filter(object=erasure.reference).order_by("seq"))
         ends = [event for event in events if event.action in ENDS]
         assert len(ends) == (erasure.state in TERMINAL), erasure.state
@@ -187,7 +189,7 @@ def _nobody_worked_on_their_own(world: World, erasure: Erasure, events: list[Eve
 
 
 def _somebody_else_agreed(world: World, erasure: Erasure) -> None:
-    mine = {user.subject for user in world.people if user.pk == erasure.account_id}
+    mine = {user.subject for user in world.people if user.pk == world.accounts.get(erasure.pk)}
     themselves = erasure.identified_how == Identified.SESSION and not erasure.attached_by_id
     if themselves and set(erasure.subjects) <= mine:
         return

@@ -188,7 +188,7 @@ def test_a_table_that_plain_mem0_made_is_read_in_place(settings: Any, superuser:
     finally:
         pool.close_all()
         with psycopg.connect(superuser_dsn(), autocommit=True) as connection:
-            for suffix in ("", "_entities", "_history", "_messages", "_gate", "_refused"):
+            for suffix in ("", "_entities", "_history", "_messages", "_uses", "_never", "_gate", "_refused"):
                 connection.execute(f"DROP TABLE IF EXISTS {name}{suffix} CASCADE")
             for function in (f"{name}_gate_check", f"{name}_refused_like"):
                 connection.execute(f"DROP FUNCTION IF EXISTS {function} CASCADE")
