@@ -132,6 +132,18 @@ def own_ledger(tmp_path: Path) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _empty_queue(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Jobs that a test committed: Django's flush between tests does not know procrastinate's tables."""
+    yield
+    marker = request.node.get_closest_marker("django_db")
+    committed = bool(marker and marker.kwargs.get("transaction")) or "transactional_db" in request.fixturenames
+    if committed:
+        name = f"test_memoryportal_{os.environ.get('PYTEST_XDIST_WORKER', 'gw')}"
+        with psycopg.connect(embedded_dsn(_data_dir(), "postgres", name), autocommit=True) as superuser:
+            superuser.execute("DELETE FROM procrastinate_jobs")
+
+
 # --- people ----------------------------------------------------------------------------------------------------------
 
 
