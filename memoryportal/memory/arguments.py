@@ -82,6 +82,13 @@ def flag_given(flag: object, what: str) -> bool:
     return flag
 
 
+def gate_given(behind: str | None) -> str | None:
+    """Whose gate has to be shut: an assistant's name, '' for all of them, None where no gate is asked for."""
+    if behind is not None and type(behind) is not str:
+        raise BadQuery("A gate is named by an assistant, or by an empty text.")
+    return behind
+
+
 def keep_given(places: object) -> frozenset[str]:
     """The places that an erasure leaves."""
     if not isinstance(places, tuple | list | set | frozenset) or any(place not in KEEPABLE for place in _texts(places)):

@@ -345,7 +345,7 @@ class ScopedMemory:
         """
         kept = arguments.keep_given(keep)
         with confirming():
-            return current_store().erase(self.scope, kept, behind)
+            return current_store().erase(self.scope, kept, arguments.gate_given(behind))
 
     def residue(self, *, keep: Collection[str] = ()) -> list[Residue]:
         """Count every place but those in `keep` again, each on a connection of its own."""

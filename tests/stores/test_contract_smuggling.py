@@ -56,6 +56,7 @@ def arguments(name: str, memory_id: str) -> dict[str, Any]:
         "infer": False,
         "never_again": False,
         "keep": (),
+        "behind": None,
         "metadata": None,
         "expires": None,
         "expected": 10**6 if name == "delete_matching" else None,
