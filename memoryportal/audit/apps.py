@@ -9,6 +9,7 @@ class AuditConfig(AppConfig):
         from memoryportal.memory.places import exempt
 
         from . import stopped  # noqa: F401 - listens
+
         why = "the trail of who did what; holds no memory text, and the subject only under a key of its own"
         exempt(
             audit_event__actor="the account that acted, by number",
