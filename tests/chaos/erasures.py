@@ -193,13 +193,19 @@ class Run:
             "receipts that do not verify": len(erasures) - sum(map(_is_proven, erasures)),
             "steps whose counts do not add up": sum(map(_is_odd, steps)),
             "requests without a line in the ledger": len(references - {line.reference for line in ledger.read()}),
-            "faults in the audit trail": int(verify_trail().problem is not None),
+            "faults in the audit trail": int(_trouble(verify_trail().problem)),
             "writers that met another error": sum(len(report["troubles"]) for report in reports),
             "writers that did not report": len(tasks) - len(reports),
         }
 
     def _differences(self, reports: list[dict[str, Any]], tasks: list[Any]) -> int:
         return sum(self.crowd.differs(report, task.bystanders) for report, task in zip(reports, tasks, strict=False))
+
+
+def _trouble(problem: Any) -> bool:
+    if problem is not None:
+        print(f"The trail: {problem}")
+    return problem is not None
 
 
 def _ended_once(references: set[str]) -> int:

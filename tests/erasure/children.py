@@ -80,7 +80,7 @@ def start(act: Callable[..., Any], *args: Any) -> Any:
 def _there() -> dict[str, str]:
     from django.conf import settings
 
-    names = ("MEMORY_DATABASE_URL", "MEMORY_OWNER_URL", "ERASURE_LEDGER", "KEY_DIR", "MEM0_CONFIG", "MEM0_API_KEY")
+    names = ("MEMORY_DATABASE_URL", "MEMORY_OWNER_URL", "ERASURE_LEDGER", "AUDIT_HEADS", "KEY_DIR", "MEM0_CONFIG")
     return {"NAME": str(connection.settings_dict["NAME"])} | {name: str(getattr(settings, name)) for name in names}
 
 
