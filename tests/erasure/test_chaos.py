@@ -15,9 +15,12 @@ from tests.chaos.erasures import Size, run
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_few_workers_die_and_nothing_is_lost(
-    superuser: psycopg.Connection[Any], tmp_path: Path, settings: Any
-) -> None:
+@pytest.fixture(autouse=True)
+def files_of_its_own(tmp_path: Path, settings: Any) -> None:
+    settings.ERASURE_LEDGER, settings.AUDIT_HEADS = str(tmp_path / "ledger.jsonl"), str(tmp_path / "heads.jsonl")
+
+
+def test_a_few_workers_die_and_nothing_is_lost(superuser: psycopg.Connection[Any], tmp_path: Path) -> None:
     address = embedded_dsn(Path(django_settings.DATA_DIR), "postgres", str(connection.settings_dict["NAME"]))
     result = run(Size(requests=10, kills=15, workers=2, writers=1, seconds=120), superuser, address, tmp_path)
     assert result.is_right, "\n".join(result.table())

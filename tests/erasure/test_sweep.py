@@ -123,6 +123,7 @@ def environment() -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "memoryportal.settings",
         "MEMORYPORTAL_TESTING": "1",
         "ERASURE_LEDGER": str(settings.ERASURE_LEDGER),
+        "AUDIT_HEADS": f"{settings.ERASURE_LEDGER}.heads",  # the trail of this test alone
         "KEY_DIR": str(settings.KEY_DIR),
         "EMAIL_URL": "dummymail://",
     }
