@@ -6,6 +6,8 @@ from uuid import UUID
 from django.http import HttpRequest
 from ninja import Path, Query, Router
 from ninja.responses import Status
+from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
 
 from memoryportal.accounts.trail import CORRECTION, DELETION
 from memoryportal.memory import Item, MemoryNotFound
@@ -19,6 +21,13 @@ from .trail import changing
 router = Router(tags=["memories"])
 MemoryId = Annotated[str, Path(description="The id of a memory.")]
 READ, WRITE, DELETE = SubjectToken("read"), SubjectToken("write"), SubjectToken("delete")
+
+
+def _plain_number(text: object) -> object:
+    """pydantic would take "5.0", "+5" and " 5" for 5."""
+    if isinstance(text, str) and not (text.isascii() and text.isdecimal() and len(text) <= 3):
+        raise PydanticCustomError("number", "a whole number in digits")
+    return text
 
 
 class TokenRequest(HttpRequest):
@@ -53,7 +62,7 @@ def search(request: TokenRequest, body: Search) -> Results:
 def page(
     request: TokenRequest,
     after: Annotated[str | None, Query(max_length=1000, description="`next` of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 25,
+    limit: Annotated[int, BeforeValidator(_plain_number), Query(ge=1, le=100)] = 25,
     order: Literal["newest", "oldest"] = "newest",
 ) -> Listed:
     """All memories in pages. What has expired is not handed to assistants, so a page may be shorter than `limit`."""

@@ -194,7 +194,20 @@ def test_not_what_a_memory_can_be_corrected_to(alice: Assistant, body: Any) -> N
     "query",
     [
         *("user_id=bob", "subject=bob", "agent=x", "agent_id=x", "run=x", "filters=x", "limit=0", "limit=101"),
-        *("limit=many", "limit=1&limit=2", "order=random", "q=x", f"{CANARY}=1", "after=" + "a" * 1001),
+        *(
+            "limit=many",
+            "limit=5.0",
+            "limit=%2B5",
+            "limit=%205",
+            "limit=1_0",
+            "limit=\u0665",
+            "limit=",
+            "limit=1&limit=2",
+            "order=random",
+            "q=x",
+            f"{CANARY}=1",
+            "after=" + "a" * 1001,
+        ),
     ],
 )
 def test_parameters_that_are_none(alice: Assistant, bob: Assistant, query: str) -> None:
