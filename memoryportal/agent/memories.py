@@ -62,7 +62,8 @@ def search(request: TokenRequest, body: Search) -> Results:
 def page(
     request: TokenRequest,
     after: Annotated[str | None, Query(max_length=1000, description="`next` of the page before.")] = None,
-    limit: Annotated[int, BeforeValidator(_plain_number), Query(ge=1, le=100)] = 25,
+    # The default stands twice: ninja sets the second too late for pydantic where a validator stands beside it.
+    limit: Annotated[int, BeforeValidator(_plain_number), Query(25, ge=1, le=100)] = 25,
     order: Literal["newest", "oldest"] = "newest",
 ) -> Listed:
     """All memories in pages. What has expired is not handed to assistants, so a page may be shorter than `limit`."""
