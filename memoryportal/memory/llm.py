@@ -111,10 +111,11 @@ def _is_a_flood(said: str) -> bool:
 
 def _in_time(call: Callable[[], Any], seconds: float) -> Any:
     """The call's answer. A thread of its own: a server that sends a byte now and then would hold up any time-out."""
-    if not _calls.acquire(blocking=False):
+    calls = _calls  # the thread gives back where it took, and may outlive this call
+    if not calls.acquire(blocking=False):
         raise NoAnswer("busy")
     future: Future[Any] = Future()
-    threading.Thread(target=_carry_out, args=(call, future), daemon=True, name="language-model").start()
+    threading.Thread(target=_carry_out, args=(call, future, calls), daemon=True, name="language-model").start()
     try:
         return future.result(timeout=seconds)
     except Exception as error:  # noqa: BLE001 - every provider raises its own, and most repeat the conversation
@@ -123,13 +124,13 @@ def _in_time(call: Callable[[], Any], seconds: float) -> Any:
     raise NoAnswer(why)  # out here the error has no context: the provider's words stay behind
 
 
-def _carry_out(call: Callable[[], Any], future: "Future[Any]") -> None:
+def _carry_out(call: Callable[[], Any], future: "Future[Any]", calls: threading.BoundedSemaphore) -> None:
     try:
         future.set_result(call())
     except BaseException as error:  # noqa: BLE001 - handed to whoever waits
         future.set_exception(error)
     finally:
-        _calls.release()
+        calls.release()
 
 
 def _why(error: BaseException) -> Why:
