@@ -175,6 +175,7 @@ def hold(pk: "UUID", by: User, ground: str, until: date) -> Erasure:
             raise NotNow("It is on hold until that day already.")
         erasure.ground, erasure.held_until, erasure.reviewer = _ground(ground), until, by
         erasure.held_from = erasure.held_from or erasure.state
+        erasure.approval_told_at = None  # what they were told about its beginning is not true any more
         letters.tell(erasure, "request_held", ground=erasure.ground, until=letters.day(until))
         if erasure.state == State.ON_HOLD:
             erasure.save()

@@ -25,6 +25,13 @@ def tell(erasure: Erasure, kind: str, **about: Any) -> None:
         mails.write(kind, address, reference=erasure.reference, **about)
 
 
+def moment(value: datetime | None) -> str:
+    """A moment in words, with its zone; empty for none."""
+    if value is None:
+        return ""
+    return f"{date_format(timezone.localtime(value), 'j F Y, H:i')} {timezone.get_current_timezone_name()}"
+
+
 def day(value: date | datetime | None) -> str:
     """A day in words; empty for none."""
     value = timezone.localtime(value) if isinstance(value, datetime) else value

@@ -113,6 +113,7 @@ class Erasure(models.Model):
     attached_at = models.DateTimeField(null=True)
     approved_by = _someone("+")
     approved_at = models.DateTimeField(null=True)
+    approval_told_at = models.DateTimeField(null=True)  # when the person was told so, and when it begins
     ground = models.CharField(max_length=500, blank=True)  # of a refusal or a hold
     held_until = models.DateField(null=True)
     held_from = models.CharField(max_length=32, blank=True)

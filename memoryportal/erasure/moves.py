@@ -126,6 +126,15 @@ def proceed(erasure: Erasure, *, heed_holds: bool = True) -> None:
         erasure.next_at = max(now, erasure.grace_until)
         move(erasure, State.WAITING)
         ring_for(erasure)
+        _tell_approval(erasure)
+
+
+def _tell_approval(erasure: Erasure) -> None:
+    """Whoever did not ask for exactly this themselves hears when it begins, while they can still take it back."""
+    from .tasks import ring_approval  # the tasks import this module
+
+    if erasure.approved_at is not None and grace_of(erasure):
+        ring_approval(erasure)
 
 
 def _hold_on(erasure: Erasure) -> Erasure | None:

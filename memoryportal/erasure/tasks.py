@@ -47,6 +47,17 @@ def ring_end(erasure: Erasure) -> None:
     ring(tell_end, once=f"erasure.end:{erasure.pk}", erasure_id=str(erasure.pk))
 
 
+@app.task(retry=PATIENCE)
+def tell_approval(erasure_id: str) -> None:
+    """Tell the person that it was approved and when it begins, unless that was sent or it has begun."""
+    telling.tell_approval(erasure_id)
+
+
+def ring_approval(erasure: Erasure) -> None:
+    """Ring for the mail about an approval, as part of the transaction in which the time of grace begins."""
+    ring(tell_approval, once=f"erasure.approval:{erasure.pk}", erasure_id=str(erasure.pk))
+
+
 @app.periodic(cron="* * * * *")
 @app.task(queueing_lock="erasure.sweep")
 def sweep(timestamp: int) -> None:
@@ -60,6 +71,9 @@ def sweep(timestamp: int) -> None:
     for erasure in [*first, *remind.distinct()]:
         if identity.address_to_ask(erasure) and erasure.links.count() < 2:  # the third one is asked for by the person
             ring(send_link, once=f"erasure.link:{erasure.pk}", erasure_id=str(erasure.pk))
+    for erasure in Erasure.objects.filter(state=State.WAITING, approved_at__isnull=False, approval_told_at=None):
+        if telling.is_to_be_told(erasure):
+            ring_approval(erasure)
     _tell_ends(now)
 
 

@@ -1,4 +1,4 @@
-"""The mails that need the worker: the last one, with the secret link, and alerts to the people of privacy."""
+"""The mails that need the worker: those with the secret link, and alerts to the people of privacy."""
 
 import logging
 from datetime import date, timedelta
@@ -7,15 +7,16 @@ from uuid import UUID
 from django.core.cache import cache
 from django.db import transaction
 from django.urls import reverse
+from django.utils import timezone
 
 from memoryportal.accounts.letters import write_to_privacy
 from memoryportal.base.mail import send
 
 from . import identity
-from .letters import address_of
+from .letters import address_of, day, moment
 from .models import Erasure, Identified
 from .moves import locked
-from .states import TERMINAL
+from .states import TERMINAL, State
 
 logger = logging.getLogger(__name__)
 DAY = 24 * 3600
@@ -42,17 +43,56 @@ def tell_end(erasure_id: str) -> bool:
 
 
 def _send_end(erasure: Erasure, to: str) -> None:
-    url = ""
-    if erasure.identified_how in (Identified.MAIL, Identified.SESSION):  # else a stranger may have given it
-        url = identity.absolute(reverse("mydata:request_secret", args=[identity.new_secret(erasure)]))
-    about = {"reference": erasure.reference, "state": erasure.state, "ground": erasure.ground, "url": url}
-    send("request_ended", to, **about)
+    about = {"reference": erasure.reference, "state": erasure.state, "ground": erasure.ground}
+    send("request_ended", to, url=_secret_page(erasure), **about)
 
 
 def give_up(pk: UUID) -> None:
     """Forget an address that took no mail for a week after the end: nothing more is done with it."""
     if Erasure.objects.filter(pk=pk).exclude(address="").update(address=""):
         logger.error("the end of a request could not be told for a week: its address was forgotten")
+
+
+def tell_approval(erasure_id: str) -> bool:
+    """Tell the person that a second person approved it, when it begins, and where they can take it back; once.
+
+    It goes to the request's address and, where that is another one, to the account's own: whoever lost a mailbox must
+    hear of it too. False where there is nobody to tell, or no time left to take it back. Raises what sending raises.
+    """
+    with transaction.atomic():
+        erasure = locked(erasure_id)
+        if not is_to_be_told(erasure):
+            return False
+        ways = _ways_back(erasure)
+        for to, url in ways.items():
+            until = moment(erasure.grace_until)
+            send("request_approved", to, reference=erasure.reference, until=until, due=day(erasure.due), url=url)
+        Erasure.objects.filter(pk=erasure.pk).update(approval_told_at=timezone.now())
+    return bool(ways)
+
+
+def is_to_be_told(erasure: Erasure) -> bool:
+    """Whether it was approved by a second person, nobody was told so yet, and it can still be taken back."""
+    waits = erasure.state == State.WAITING and erasure.grace_until and erasure.grace_until > timezone.now()
+    return bool(waits and erasure.approved_at and erasure.approval_told_at is None)
+
+
+def _ways_back(erasure: Erasure) -> dict[str, str]:
+    """Whom to tell, each with the page on which they can take it back; "" where they have to write to us."""
+    own, account = "", erasure.account
+    if account is not None:
+        own = identity.absolute(reverse("mydata:erasure", args=[erasure.pk]))
+    ways = {erasure.address: _secret_page(erasure) or own} if erasure.address else {}
+    if account is not None and account.is_active and account.email.lower() != erasure.address.lower():
+        ways[account.email] = own
+    return ways
+
+
+def _secret_page(erasure: Erasure) -> str:
+    """A fresh secret link, for whoever has shown that they read the mails; "" where a stranger may have given it."""
+    if erasure.identified_how not in (Identified.MAIL, Identified.SESSION):
+        return ""
+    return identity.absolute(reverse("mydata:request_secret", args=[identity.new_secret(erasure)]))
 
 
 def tell_account(erasure: Erasure) -> None:

@@ -111,11 +111,13 @@ def _approval(erasure: Erasure) -> list[str]:
         places = ", ".join(place.label.lower() for place in PLACES.values() if place.keeper is None)
         what = f"Everything that is held under {ids} is erased, in every place: {places}, and what else is kept here."
     account = ["The account goes, too: the person can no longer sign in."] if erasure.scope == Scope.ACCOUNT else []
+    told = [tells(erasure, "The person is told by mail when it begins, and where they can take it back.")]
     return [
         what,
         *account,
         "Then every place is read again, and a signed receipt says what was found.",
         _begins(erasure),
+        *(told if grace_of(erasure) else []),
         "Once it has begun it cannot be undone by anybody.",
     ]
 
@@ -159,6 +161,13 @@ def _hold(erasure: Erasure) -> list[str]:
     ]
 
 
+def _release(erasure: Erasure) -> list[str]:
+    told = "The person is not written to."
+    if erasure.approved_at is not None:
+        told = tells(erasure, "Where time is left to take it back, the person is told by mail when it begins.")
+    return ["The request goes on with what comes next.", told]
+
+
 ACTS = (
     Act(
         "confirm_receipt", "confirm", "Confirm that it came in…", "Were they told that it came in?", "Yes, they were",
@@ -182,7 +191,7 @@ ACTS = (
     ),
     Act(
         "release", "release", "End the hold…", "End the hold?", "End the hold",
-        lambda _: ["The request goes on with what comes next.", "The person is not written to."], "The hold has ended.",
+        _release, "The hold has ended.",
         lambda pk, by, given: decisions.release(pk, by),
     ),
     Act(
