@@ -8,6 +8,7 @@ from memoryportal.memory import (
     ErasureRunning,
     InferenceFailed,
     Item,
+    MemoryChanged,
     Message,
     NotConfirmed,
     StoreUnavailable,
@@ -23,7 +24,7 @@ MOST_USED = 8
 QUESTION_MARKS = "?\N{FULLWIDTH QUESTION MARK}\N{ARABIC QUESTION MARK}\N{GREEK QUESTION MARK}\N{REVERSED QUESTION MARK}"
 FOUND, FOUND_NOTHING = "I remember:", "I remember nothing about that."
 MAY_NOT_LOOK = "You have restricted the use of your memories, so I may not look at them."
-Remembered = Literal["asked", "question", "paused", "restricted", "erasing", "model", "embedder", "unsure"]
+Remembered = Literal["asked", "question", "paused", "restricted", "erasing", "model", "changed", "embedder", "unsure"]
 """What became of remembering. "asked": it was carried out, whether or not there was anything new."""
 
 Kept = Literal["yes", "shut", "basis", "store"]
@@ -101,6 +102,8 @@ def _remember(conversation: Conversation, turn: Turn) -> None:
         turn.remembered = "embedder"
     except InferenceFailed:
         turn.remembered = "model"
+    except MemoryChanged:
+        turn.remembered = "changed"
     except NotConfirmed:
         turn.remembered = "unsure"
     else:

@@ -18,6 +18,8 @@ _NOT_REMEMBERED = {
     "erasing": "Not remembered: your memories are being erased.",
     "model": "Not remembered: the language model gave nothing usable when it was asked what is new. Nothing was "
     "stored.",
+    "changed": "Not remembered: something that the language model was shown was deleted or corrected meanwhile, so "
+    "what it found could have repeated that.",
     "embedder": "Not remembered: the service that makes texts findable does not answer. Nothing was stored.",
     "unsure": "It is not known whether anything of it was remembered: the place where memories are stored was lost "
     "meanwhile. Look at your memories before you say it again.",

@@ -46,7 +46,7 @@ _KINDS = (
     Kind("no-such-endpoint", 404, "The gateway has nothing at this address."),
     Kind("method-not-allowed", 405, "This address does not take that method; see the Allow header."),
     Kind("erasure-running", 409, "Everything that is remembered of this person is being erased right now."),
-    Kind("memory-changed", 409, "The memory was changed since it was read, or deleted. Nothing was written."),
+    Kind("memory-changed", 409, "A memory was changed or deleted since it was read. Nothing was written."),
     Kind("in-progress", 409, "A request with this Idempotency-Key is being carried out."),
     Kind("too-large", 413, "The body is larger than 256 kB."),
     Kind("not-json", 415, "The Content-Type must be application/json, and the body must not be compressed."),

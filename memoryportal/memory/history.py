@@ -26,6 +26,7 @@ class SubjectHistory:
     def __init__(self, tables: Tables, scope: Scope, open_cursor: OpenCursor, *, beside: bool = True) -> None:
         """`beside`: the memories lie in the same database, so that their rows can be locked."""
         self.tables, self.scope, self._open, self._beside = tables, scope, open_cursor, beside
+        self.shown: list[int] = []  # numbers of the messages that were read
 
     def add_history(
         self,
@@ -112,15 +113,22 @@ class SubjectHistory:
 
     def get_last_messages(self, session_scope: str, limit: int = BUFFER_SIZE) -> list[dict[str, Any]]:
         statement = sql.SQL(
-            "SELECT role, content, name, created_at FROM (SELECT * FROM {} WHERE {} ORDER BY seq DESC LIMIT %s) newest "
-            "ORDER BY seq"
+            "SELECT role, content, name, created_at, seq FROM (SELECT * FROM {} WHERE {} ORDER BY seq DESC LIMIT %s) "
+            "newest ORDER BY seq"
         ).format(self.tables.messages, self._mine)
         with self._open() as cursor:
             rows = cursor.execute(statement, (*self._key, limit)).fetchall()
+        self.shown = [row[-1] for row in rows]
         return [
             {"role": role, "content": content, "name": name, "created_at": at.isoformat()}
-            for role, content, name, at in rows
+            for role, content, name, at, _ in rows
         ]
+
+    def numbers(self) -> list[int]:
+        """The numbers of the messages in this conversation's buffer."""
+        statement = sql.SQL("SELECT seq FROM {} WHERE {}").format(self.tables.messages, self._mine)
+        with self._open() as cursor:
+            return [row[0] for row in cursor.execute(statement, self._key)]
 
     def reset(self) -> None:
         raise ScopeViolation("a scope cannot reset the store")

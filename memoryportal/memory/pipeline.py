@@ -26,7 +26,7 @@ from .errors import ScopeViolation
 from .llm import language_model
 from .pool import Cursor, store_errors, transaction
 from .scope import AnyScope, Filters
-from .uses import Noting
+from .shown import Showing
 
 if TYPE_CHECKING:
     from .never_again import Screen
@@ -147,7 +147,7 @@ class Pipeline(Memory):
     def watched(self, screen: "Screen", note_ids: Callable[[list[str]], None]) -> "Pipeline":
         """This copy, for an extraction: what the model is shown is noted, what may not be learned is left out."""
         self.embedding_model = Screened(self.embedding_model, screen)
-        self.vector_store = Noting(self.vector_store, note_ids)
+        self.vector_store = Showing(self.vector_store, note_ids)
         return self
 
     def close(self) -> None:

@@ -222,7 +222,8 @@ class ScopedMemory:
 
         What the person never wants to be learned again is left out; the answer's `stopped` says how many wordings that
         were. Without `infer` all other messages or none. Raises BadQuery, EmbedderUnavailable, WritesPaused,
-        ErasureRunning; with `infer`, which shows the LLM what is remembered already, UseRestricted.
+        ErasureRunning; with `infer`, which shows the LLM what is remembered already, UseRestricted, and MemoryChanged
+        when some of that was deleted or corrected before the LLM had answered: then nothing was remembered.
         """
         checked, extra, expires = check_messages(messages), check_metadata(metadata), check_expires(expires)
         infer, store = arguments.infer_given(infer), current_store()

@@ -5,7 +5,7 @@ noted. A memory's entries go with the memory. Where one is deleted in the very m
 last entry may stay behind until its days are over, or everything is erased.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
@@ -91,18 +91,3 @@ def prune(store: Gated) -> int:
         gone += int(row[0]) if row else 0
         if not row or row[0] < BATCH:
             return gone
-
-
-class Noting:
-    """A vector store for mem0's extraction, which shows what it finds to a language model: that is a use too."""
-
-    def __init__(self, inner: Any, note_ids: Callable[[list[str]], None]) -> None:
-        self._inner, self._note_ids = inner, note_ids
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def search(self, *args: Any, **kwargs: Any) -> Any:
-        found = self._inner.search(*args, **kwargs)
-        self._note_ids([str(row.id) for row in found])
-        return found

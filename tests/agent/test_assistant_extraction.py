@@ -146,6 +146,18 @@ def test_nor_what_an_assistant_of_ones_own_has_said_with_it(alice_talks: Talker,
     holds_none("\n".join(model.sent(since=count)), "theorbo")
 
 
+def test_what_is_deleted_while_the_model_extracts_does_not_come_back_in_other_words(told: Told) -> None:
+    told.model.meanwhile["extraction"] = lambda: told.talker.memory.delete(told.health.id)
+    told.model.facts = lambda prompt: [{"text": "The patient sees Quillwortina.", "attributed_to": "user"}]
+    page = words(told.talker.says("I keep a parrot called Heliotrope, as you know."))
+    assert "deleted or corrected meanwhile" in page
+    assert "Remembered:" not in page
+    told.model.meanwhile.clear()
+    assert {item.text for item in told.talker.memory.walk()} == set(told.items) - {HEALTH}
+    assert ENTITY not in {entity.text for entity in told.talker.memory.entities()}
+    holds_none(told.goes_on(), *TRACES)
+
+
 # --- everything is erased --------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,15 @@ import pytest
 from django.conf import settings
 from django.test import override_settings
 
-from memoryportal.memory import ErasureRunning, MemoryNotFound, MemoryRoomError, ScopedMemory, WritesPaused, controls
+from memoryportal.memory import (
+    ErasureRunning,
+    MemoryChanged,
+    MemoryNotFound,
+    MemoryRoomError,
+    ScopedMemory,
+    WritesPaused,
+    controls,
+)
 from memoryportal.memory.stores.base import Store
 from tests.memory.model_server import ModelServer, running
 
@@ -102,6 +110,59 @@ def test_what_is_deleted_before_its_names_are_noted_leaves_nothing(
         assert alice.add(TURN) == []
     assert (alice.count(), alice.entities(), alice.past(), alice.held()["history"]) == (0, [], [], 0)
     assert snapshot(bob) == before
+
+
+@pytest.mark.parametrize("act", ["delete", "correct", "erase and let in again"])
+def test_what_is_taken_away_while_the_model_thinks_is_not_learned_from_its_answer(
+    alice: ScopedMemory, bob: ScopedMemory, model: ModelServer, act: str
+) -> None:
+    """The model has read the memory, and says it again in words of its own."""
+    person = ScopedMemory.for_person(alice.subject)
+    told, kept = alice.add("I eat no meat.", infer=False)[0], alice.add("I like tea.", infer=False)[0]
+    bob.add("I eat no meat.", infer=False)
+    model.facts = [{"text": "Vegetarian dishes are what this person asks for."}]
+    acts: dict[str, Callable[[], object]] = {
+        "delete": lambda: person.delete(told.id),
+        "correct": lambda: person.update(told.id, "I eat everything."),
+        "erase and let in again": person.erase,
+    }
+    model.before_answer = acts[act]
+    before = snapshot(bob)
+    with pytest.raises(MemoryChanged):
+        alice.add(TURN)
+    assert "I eat no meat." in model.prompts[-1]
+    left = {"delete": {"I like tea."}, "correct": {"I eat everything.", "I like tea."}, "erase and let in again": set()}
+    assert {item.text for item in alice.page().items} == left[act]
+    assert (alice.entities(), alice.past(), alice.messages()) == ([], [], [])
+    assert snapshot(bob) == before
+    model.before_answer = None
+    assert [item.text for item in alice.add(TURN)] == ["Vegetarian dishes are what this person asks for."]
+    assert ("I eat no meat." in model.prompts[-1]) is False
+    assert kept.id in {item.id for item in alice.page().items} or act.startswith("erase")
+
+
+def test_conversation_that_is_emptied_while_the_model_thinks(alice: ScopedMemory, model: ModelServer) -> None:
+    """The memory was not among those that the model was shown; what was said about it was."""
+    first = alice.add(TURN)
+    assert len(first) == 2
+    for number in range(12):
+        alice.add(f"Chess club number {number} meets in Altona.", infer=False)
+    model.facts = [{"text": "A sibling of hers lives by the Elbe."}]
+    question = [{"role": "user", "content": "Chess club number 3 meets in Altona."}]
+    model.before_answer = lambda: ScopedMemory.for_person(alice.subject).delete(first[0].id)
+    with pytest.raises(MemoryChanged):
+        alice.add(question)
+    assert TURN[0]["content"] in model.prompts[-1]
+    assert "A sibling of hers lives by the Elbe." not in {item.text for item in alice.page(limit=100).items}
+    assert (alice.count(), alice.messages()) == (13, [])
+
+
+def test_messages_that_newer_ones_push_out_are_not_taken_for_deleted(alice: ScopedMemory, model: ModelServer) -> None:
+    for number in range(6):
+        model.facts = [{"text": f"Fact {number}."}]
+        turns = [{"role": role, "content": f"{role} {number}"} for role in ("user", "assistant")]
+        assert [item.text for item in alice.add(turns)] == [f"Fact {number}."]
+    assert len(alice.messages()) == 10
 
 
 @pytest.mark.parametrize(("state", "refusal"), [("paused", WritesPaused), ("erasing", ErasureRunning)])

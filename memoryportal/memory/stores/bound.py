@@ -1,15 +1,24 @@
 """What the stores have in common on which mem0's own pipeline runs."""
 
+import contextlib
 import threading
 from typing import Any
 
 from .. import uses
 from ..embedding import embedder
-from ..errors import InferenceFailed, MemoryRoomError, NotConfirmed, StoreUnavailable
+from ..errors import (
+    InferenceFailed,
+    MemoryChanged,
+    MemoryNotFound,
+    MemoryRoomError,
+    NotConfirmed,
+    StoreUnavailable,
+)
 from ..history import SubjectHistory
 from ..never_again import Screen
 from ..rows import Row, recheck
 from ..scope import AnyScope, Filters, Scope
+from ..shown import still_said
 from .side import SideTables
 
 _loading = threading.Lock()
@@ -47,13 +56,18 @@ class BoundStore(SideTables):
         values: dict[str, Any],
         screen: Screen | None = None,
     ) -> Any:
-        """mem0's add with a language model, its failures named. Raises InferenceFailed, or why the gate is shut."""
+        """mem0's add with a language model, its failures named.
+
+        Raises InferenceFailed, or why the gate is shut; MemoryChanged when what the model was shown has changed.
+        """
         if isinstance(scope, Scope) and screen is not None:
             bound = bound.watched(screen, lambda ids: uses.note(self, scope, ids))
         try:
             result = bound.add(messages, infer=True, **values)
             if screen is not None and screen.failure is not None:  # mem0 went on without it
                 raise screen.failure
+            if isinstance(scope, Scope) and screen is not None:
+                self._refuse_outdated(scope, bound, [entry["id"] for entry in result["results"]])
             return result
         except StoreUnavailable as error:
             if not bound.unit.wrote:
@@ -66,6 +80,20 @@ class BoundStore(SideTables):
         # Out here the error has no context: the provider's words stay behind.
         self.admit(scope)  # a gate that was shut while the model was thinking is why mem0 could write nothing
         raise InferenceFailed(f"nothing could be remembered with the language model ({failed})")
+
+    def _refuse_outdated(self, scope: Scope, bound: Any, ids: list[str]) -> None:
+        """Forget these new memories where the person took away, meanwhile, something that the model had before it.
+
+        What they take away later was there beside the new memories, which they could see.
+        """
+        shown = bound.vector_store
+        same = not shown.texts or shown.holds(self.get_many(scope, list(shown.texts)))
+        if not ids or (same and still_said(bound.db)):
+            return
+        for memory_id in ids:
+            with contextlib.suppress(MemoryNotFound):  # the person was faster
+                self.delete(scope, [memory_id])
+        raise MemoryChanged("what the language model was shown was deleted or corrected meanwhile; nothing was learned")
 
     def by_meaning(
         self, scope: AnyScope, words: str, filters: Filters, limit: int, floor: float

@@ -13,7 +13,7 @@ from ..names import Tables
 from ..pool import Cursor, fresh_transaction, transaction
 from ..rows import Row, parse_time, recheck_subject, time_key
 from ..scope import AnyScope, Filters, Order, Scope, SubjectId
-from ..types import Message, Residue, Version
+from ..types import Message, Removed, Residue, Version
 from .conditions import Conditions
 
 # The subject comes last: the second look at whose row it is (recheck_subject).
@@ -66,6 +66,9 @@ class SideTables:
 
     def get_many(self, scope: AnyScope, ids: list[str]) -> list[Row]:
         raise TypeError("a store reads its own rows")
+
+    def delete(self, scope: Scope, ids: list[str]) -> Removed:
+        raise TypeError("a store deletes its own memories")
 
     def page(
         self, scope: Scope, filters: Filters, after: tuple[str, str] | None, limit: int, order: Order
