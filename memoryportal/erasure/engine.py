@@ -88,8 +88,8 @@ def _erase_and_read(lease: Lease, reach: Reach, questions: Questions) -> Verdict
     reach.write_journal()
     found = reach.count()
     with lease.step() as erasure:
-        prepare_steps(erasure, found)
-    note_found(lease, found)
+        prepare_steps(erasure, [*found, *reach.uncounted])
+    note_found(lease, found, reach.uncounted)
     reach.erase()
     with lease.step() as erasure:
         move(erasure, State.VERIFYING)

@@ -1,13 +1,14 @@
 """What one request reaches: its subjects' memories in the store, and the other rooms' places."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import connection
 
-from memoryportal.memory import GateOpen, Residue, ScopedMemory, SubjectId, controls
-from memoryportal.memory.places import Whose, kept_elsewhere
+from memoryportal.memory import GateOpen, Residue, ScopedMemory, StoreUnavailable, SubjectId, controls
+from memoryportal.memory.places import Keeper, Place, Whose, kept_elsewhere
 from memoryportal.memory.stores import current_store
 
 from .lease import Lease, LeaseLost
@@ -18,8 +19,29 @@ PAGE = 10_000  # ids in one row of the journal
 LAST = "account"  # the place that goes last: until then the person can sign in and see how far it is
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What came of counting or emptying one place: rows, and why the rest of it, or all, could not be reached."""
+
+    rows: int
+    problem: str = ""
+
+
+def reached(act: Callable[[Whose], int], whose: Whose) -> Reached:
+    """One place that cannot be used now keeps no other from being emptied."""
+    try:
+        return Reached(act(whose))
+    except StoreUnavailable as error:
+        return Reached(error.reached, str(error))
+    except OSError as error:
+        return Reached(0, f"cannot be used ({error.strerror})")
+
+
 class Reach:
-    """Whose rows a request is about. Built anew by whoever takes it up: everything in it is in the database."""
+    """Whose rows a request is about. Built anew by whoever takes it up: everything in it is in the database.
+
+    `uncounted` and `trouble` are the places that could not be counted, or emptied, the last time, and why.
+    """
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
@@ -29,6 +51,8 @@ class Reach:
         self.keep: tuple[str, ...] = ("never",) if erasure.keep_never else ()
         self.account: int | None = erasure.account_number  # only where the account goes too
         self.addresses: tuple[str, ...] = tuple(erasure.addresses)
+        self.uncounted: dict[str, str] = {}
+        self.trouble: dict[str, str] = {}
 
     def memories(self) -> list[ScopedMemory]:
         return [ScopedMemory.for_person(subject, agent=self.agent or None) for subject in self.subjects]
@@ -62,8 +86,13 @@ class Reach:
         found: Counter[str] = Counter()
         for memory in self.memories():
             found.update({place: count for place, count in memory.held().items() if place not in self.keep})
+        self.uncounted = {}
         for place, keeper in kept_elsewhere(self.whose()):
-            found[place.key] += keeper.count(self.whose())
+            there = reached(keeper.count, self.whose())
+            if there.problem:
+                self.uncounted[place.key] = there.problem
+            if there.rows or not there.problem:
+                found[place.key] += there.rows
         return found
 
     def shut(self, state: controls.State) -> None:
@@ -73,13 +102,20 @@ class Reach:
                 controls.shut(current_store(), memory.subject, state, self.agent)
 
     def erase(self) -> None:
-        """Empty every place, the account last. What went is noted place by place."""
+        """Empty every place, the account last, and only where nothing else is left to be emptied: it is how the person
+        sees that. What went is noted place by place."""
+        self.trouble = {}
         for memory in self.memories():
             with self.lease.step() as erasure:
                 note_removed(erasure, self._erase_memories(memory))
         for place, keeper in sorted(kept_elsewhere(self.whose()), key=lambda kept: kept[0].key == LAST):
+            if place.key == LAST and self.trouble:
+                return
             with self.lease.step() as erasure:
-                note_removed(erasure, {place.key: keeper.erase(self.whose())})
+                gone = reached(keeper.erase, self.whose())
+                note_removed(erasure, {place.key: gone.rows})
+            if gone.problem:
+                self.trouble[place.key] = gone.problem
 
     def _erase_memories(self, memory: ScopedMemory) -> dict[str, int]:
         """Only behind the shut gate: a worker that was frozen, and lost its lease, must not erase what came later."""
@@ -91,9 +127,15 @@ class Reach:
     def read_again(self) -> list[Residue]:
         """Every place, counted on fresh connections; None where it cannot be read now."""
         found = [residue for memory in self.memories() for residue in self._residue(memory)]
-        return found + [
-            Residue(place.key, keeper.count(self.whose())) for place, keeper in kept_elsewhere(self.whose())
-        ]
+        return found + [residue for kept in kept_elsewhere(self.whose()) for residue in self._kept(*kept)]
+
+    def _kept(self, place: Place, keeper: Keeper) -> Iterator[Residue]:
+        """Of a place that can be read in part, both: that it was not read, and what is left in that part."""
+        there = reached(keeper.count, self.whose())
+        if there.problem:
+            yield Residue(place.key, None, there.problem)
+        if there.rows or not there.problem:
+            yield Residue(place.key, there.rows)
 
     def _residue(self, memory: ScopedMemory) -> Iterator[Residue]:
         for residue in memory.residue():

@@ -1,6 +1,6 @@
 """One row for each place of a request: what was found, what went, what a second look found."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from django.db.models import F
 from django.utils import timezone
@@ -15,17 +15,21 @@ PROBLEM = 200  # characters
 
 
 def prepare_steps(erasure: Erasure, places: Iterable[str]) -> None:
-    """A row for every place that was counted, in the order in which people read them."""
+    """A row for every place, in the order in which people read them."""
     order = {key: number for number, key in enumerate(PLACES)}
     ErasureStep.objects.bulk_create(
-        [ErasureStep(erasure=erasure, place=key, order=order[key]) for key in places], ignore_conflicts=True
+        [ErasureStep(erasure=erasure, place=key, order=order[key]) for key in dict.fromkeys(places)],
+        ignore_conflicts=True,
     )
 
 
-def note_found(lease: Lease, found: Mapping[str, int]) -> None:
-    """What is there now. Behind the gate nothing is added, so what went before is what a former attempt removed."""
+def note_found(lease: Lease, found: Mapping[str, int], uncounted: Collection[str] = ()) -> None:
+    """What is there now. Behind the gate nothing is added, so what went before is what a former attempt removed.
+
+    Nothing is said of a place in `uncounted` unless a part of it was counted.
+    """
     with lease.step() as erasure:
-        for step in erasure.steps.all():
+        for step in erasure.steps.exclude(place__in=set(uncounted) - set(found)):
             step.found = max(step.found or 0, step.removed + found.get(step.place, 0))
             step.save(update_fields=["found"])
 

@@ -51,14 +51,16 @@ class Verdict:
 
 
 def verify(lease: Lease, reach: Reach, questions: Questions) -> Verdict:
-    """Read everything, note what was found. Raises StoreUnavailable when a place cannot be read now."""
+    """Read everything, note what was found. Raises StoreUnavailable when a place cannot be read, or emptied, now."""
     readings = [reach.read_again() for _ in range(READINGS)]  # all of them, whatever the first says
     note_read(lease, readings)
     settle_removed(lease)
     residue = [found for reading in readings for found in reading]
-    unread = sorted({found.place for found in residue if found.count is None})
-    if unread:
-        raise StoreUnavailable(f"could not be read again: {', '.join(unread)}")
+    unread = {found.place for found in residue if found.count is None}
+    for place in reach.trouble.keys() - unread:  # it can be read, and what was deleted may still lie in its file
+        note_problem(lease, place, reach.trouble[place])
+    if waiting := sorted(unread | reach.trouble.keys()):
+        raise StoreUnavailable(f"could not be emptied, or read again: {', '.join(waiting)}")
     left, silent = any(found.count for found in residue), _nothing_answers(lease, reach, questions)
     clean = [_no_other_ids(lease, reach), _no_samples(lease, reach), not any(found.problem for found in residue)]
     return Verdict(silent and not left and all(clean), left or not silent)

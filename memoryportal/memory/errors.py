@@ -38,6 +38,7 @@ class StoreUnavailable(MemoryRoomError):
 
     status_code = 503
     retry_after: float | None = None  # seconds, where the store asks for a pause
+    reached: int = 0  # rows that were counted or removed all the same, where only a part of a place is away
 
 
 class NotConfirmed(StoreUnavailable):

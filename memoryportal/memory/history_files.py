@@ -28,7 +28,8 @@ _PLAIN_ID = "lower(replace(replace(replace(memory_id, '-', ''), '{', ''), '}', '
 
 
 class HistoryFiles:
-    """Keeper of all the files. A file that cannot be used fails the whole, after the others were done."""
+    """Keeper of all the files. A file that cannot be used fails the whole, after the others were done: the error says
+    how many rows were reached in those."""
 
     def concerns(self, whose: Whose) -> bool:
         return bool(settings.MEM0_HISTORY_PATHS)
@@ -48,7 +49,9 @@ class HistoryFiles:
             except StoreUnavailable as error:
                 problems.append(str(error))
         if problems:
-            raise StoreUnavailable("; ".join(problems))
+            away = StoreUnavailable("; ".join(problems))
+            away.reached = done
+            raise away
         return done
 
 

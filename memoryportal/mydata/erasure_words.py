@@ -275,7 +275,7 @@ def _label(step: ErasureStep) -> str:
 
 def _removed(step: ErasureStep) -> str:
     if step.found is None:
-        return "Not begun."
+        return "Not begun." if step.verified_at is None else "Not counted."
     return f"{present.counted(step.found, 'entry', 'entries')} found, {step.removed} removed."
 
 

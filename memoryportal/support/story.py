@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from memoryportal.accounts.models import SubjectLink, User
 from memoryportal.erasure.identity import LINKS
-from memoryportal.erasure.models import Channel, Erasure, Identified, OutsidePlace, office_day
+from memoryportal.erasure.models import Channel, Erasure, ErasureStep, Identified, OutsidePlace, office_day
 from memoryportal.erasure.states import State
 from memoryportal.memory.places import PLACES
 
@@ -204,20 +204,22 @@ def places(erasure: Erasure) -> list[Place]:
     return [
         Place(
             PLACES[step.place].label if step.place in PLACES else step.place,
-            _counts(step.found, step.removed, step.left, step.problem),
+            _counts(step),
             ("step-done" if step.is_empty else "step-failed") if step.verified_at else "",
         )
         for step in erasure.steps.all()
     ]
 
 
-def _counts(found: int | None, removed: int, left: int | None, problem: str) -> str:
-    if found is None:
+def _counts(step: ErasureStep) -> str:
+    found, left = step.found, step.left
+    problem = f" {step.problem[:1].upper()}{step.problem[1:]}." if step.problem else ""
+    if found is None and step.verified_at is None:
         return "Not begun."
-    read = "not read again yet" if left is None else f"{left:,} left when it was read again"
-    return f"{found:,} found, {removed:,} removed, {read}." + (
-        f" {problem[:1].upper()}{problem[1:]}." if problem else ""
-    )
+    counted = "Not counted" if found is None else f"{found:,} found"
+    unread = "not read again yet" if step.verified_at is None else "could not be read again"
+    read = unread if left is None else f"{left:,} left when it was read again"
+    return f"{counted}, {step.removed:,} removed, {read}.{problem}"
 
 
 def outside(erasure: Erasure, reader: Reader) -> list[Outside]:

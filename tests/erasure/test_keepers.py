@@ -80,6 +80,56 @@ def test_a_history_file_that_is_in_use_delays_and_is_never_called_empty(
     assert b"canary" not in file.read_bytes()
 
 
+def test_a_file_that_is_gone_keeps_nothing_else_from_being_emptied(
+    alice: User, alice_memory: ScopedMemory, file: Path, settings: Any
+) -> None:
+    """What can be reached is emptied and read; the account stays, since its owner has to see how far it is."""
+    item = alice_memory.add("I drink tea", infer=False)[0]
+    other = file.with_name("other.db")
+    for each in (file, other):
+        note(each, item.id, alice.subject, "canary")
+    settings.MEM0_HISTORY_PATHS = [str(file), str(other)]
+    file.rename(file.with_name("elsewhere.db"))
+    erasure = erase(alice, scope=Scope.ACCOUNT)
+    assert (erasure.state, erasure.receipt) == (State.RETRYING, None)
+    found = steps(erasure)
+    assert found["memories"] == (1, 1, 0)
+    assert found["history-files"] == (2, 2, None), "the other file was emptied, this one was not read"
+    assert erasure.steps.get(place="history-files").problem == "mem0's history file 1 (history.db) is not there"
+    assert b"canary" not in other.read_bytes()
+    assert found["account"] == (2, 0, 2)
+    assert User.objects.filter(pk=alice.pk).exists()
+
+    file.with_name("elsewhere.db").rename(file)
+    Erasure.objects.filter(pk=erasure.pk).update(next_at=None)
+    erasure = engine.run(erasure)
+    assert erasure.state == State.COMPLETED
+    assert steps(erasure)["history-files"] == (4, 4, 0), "found by the ids of the journal"
+    assert b"canary" not in file.read_bytes()
+    assert not User.objects.filter(pk=alice.pk).exists()
+
+
+def test_what_is_empty_and_could_not_be_rewritten_is_not_called_erased(
+    alice: User, alice_memory: ScopedMemory, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows are gone, and their bytes may still lie in the file's free pages."""
+    monkeypatch.setattr(history_files, "BUSY_SECONDS", 0.1)
+    note(file, alice_memory.add("I drink tea", infer=False)[0].id, alice.subject, "canary")
+    with closing(sqlite3.connect(file, isolation_level=None)) as reader:
+        reader.execute("PRAGMA journal_mode = WAL")
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM history").fetchone()
+        erasure = erase(alice)
+        reader.execute("COMMIT")
+    assert (erasure.state, erasure.receipt) == (State.RETRYING, None)
+    step = erasure.steps.get(place="history-files")
+    assert step.left == 0
+    assert "is being read by another program, so that deleted text is still beside it" in step.problem
+    Erasure.objects.filter(pk=erasure.pk).update(next_at=None)
+    assert engine.run(erasure).state == State.COMPLETED
+    assert b"canary" not in file.read_bytes()
+
+
 def test_without_history_files_there_is_no_such_step(alice: User, alice_memory: ScopedMemory) -> None:
     found = steps(erase(alice))
     assert "history-files" not in found
