@@ -17,6 +17,7 @@ LABELS = {
     "passwordless": "It may replace my password",
 }
 
+SAME_CASE = {"New Password": "New password"}
 HELP = {
     "password1": "At least 10 characters. A few words that only you would put together are best.",
     "oldpassword": "",
@@ -33,7 +34,7 @@ class PlainWords:
         super().__init__(*args, **kwargs)
         for name, field in self.fields.items():
             field.widget.attrs.pop("placeholder", None)
-            field.label = LABELS.get(name, field.label)
+            field.label = LABELS.get(name, SAME_CASE.get(str(field.label), field.label))
             field.help_text = HELP.get(name, field.help_text)
 
 

@@ -47,7 +47,8 @@ FORM_EXPIRED = ErrorText(
     "This form has expired",
     "The page was open for too long, you signed in or out meanwhile, or your browser blocks cookies.",
     NOTHING_CHANGED,
-    "Reload the page and send the form again.",
+    # Reloading the error page would send the same old form once more.
+    "Go back to the page with the form, reload that page, and send the form again.",
 )
 NOT_FOUND = ErrorText(
     404,
@@ -55,6 +56,15 @@ NOT_FOUND = ErrorText(
     "This page does not exist, or what it showed is no longer stored.",
     "",
     "Go to the start and look from there.",
+)
+# Below /requests/ every address that shows nothing is answered by this, whether there is such a request or not.
+NO_REQUEST = ErrorText(
+    404,
+    "Nothing can be shown here",
+    "A deletion request shows itself only to a browser that has opened the link of our mail. This one has not, or it "
+    "has forgotten it, or the address is not complete.",
+    "Nothing was changed. A request that runs goes on.",
+    "Open the link of the newest mail that you have from us, or write to us and give your reference.",
 )
 NOT_THIS_WAY = ErrorText(
     405,

@@ -42,7 +42,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return errors.error_response(request, errors.NOT_FOUND)
+    of_a_request = request.path.startswith("/requests/")
+    return errors.error_response(request, errors.NO_REQUEST if of_a_request else errors.NOT_FOUND)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

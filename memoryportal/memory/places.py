@@ -58,7 +58,7 @@ _STORE = (
     Place(
         "memories",
         "Memories",
-        "What assistants remember about you, with the vectors that searching needs",
+        "What assistants remember about you, with the numbers (vectors) that searching needs",
         frozenset({"{collection}.payload", "{collection}.vector"}),
     ),
     Place(
@@ -93,7 +93,7 @@ _STORE = (
     Place(
         "never",
         "Stopped wordings",
-        "Wordings that are never to be learned again, as keyed digests from which nobody can read them",
+        "Wordings that are never to be learned again, kept as fingerprints from which nobody can read them",
         frozenset(f"{{collection}}_never.{column}" for column in ("subject", "digest", "salt", "key_name")),
     ),
 )

@@ -94,7 +94,9 @@ class EraseForm(forms.Form):
 @login_required
 def ask(request: PortalRequest) -> HttpResponseBase:
     if request.method == "POST":
-        return _erase(request)
+        form = EraseForm(request.POST, user=request.user)
+        # A slip is told before anybody has to prove who they are.
+        return _erase(request, form) if form.is_valid() else _page(request, form, status=422)
     if "confirm" in request.GET:
         return _confirm(request)
     return _page(request)
@@ -106,10 +108,7 @@ def _confirm(request: PortalRequest) -> HttpResponse:
 
 
 @step_up(back_to="mydata:erase")
-def _erase(request: PortalRequest) -> HttpResponse:
-    form = EraseForm(request.POST, user=request.user)
-    if not form.is_valid():
-        return _page(request, form, status=422)
+def _erase(request: PortalRequest, form: EraseForm) -> HttpResponse:
     seen, shown = form.cleaned_data, chosen(request)
     if seen["id"] not in ("", shown.key):
         messages.error(request, "You chose another id after you opened that page. Nothing was erased: look again.")

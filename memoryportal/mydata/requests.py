@@ -28,6 +28,7 @@ SCOPES = {
     Scope.ACCOUNT: "Everything that assistants remember about me, and my account here",
     Scope.ASSISTANT: "Only what one assistant remembers",
 }
+NO_ADDRESS = "This is not a complete e-mail address, such as name@example.com."
 MOST_TOLD = 500
 MOST_TOKEN = 100  # characters; ours are shorter
 
@@ -39,6 +40,7 @@ class RequestForm(forms.Form):
         label="Your e-mail address",
         max_length=254,
         help_text="We send a link there, to make sure that it is you who asks.",
+        error_messages={"required": "Write your e-mail address.", "invalid": NO_ADDRESS},
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
     )
     scope = forms.ChoiceField(

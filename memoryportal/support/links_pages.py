@@ -34,7 +34,12 @@ class AskForm(forms.Form):
         widget=forms.TextInput(attrs=EXACT),
         error_messages={"required": "Write the id."},
     )
-    issuer = forms.CharField(label="Whose id it is", help_text="The person reads it.", max_length=200, required=False)
+    issuer = forms.CharField(
+        label="From which service",
+        help_text="Such as the name of the app. The person reads it.",
+        max_length=200,
+        required=False,
+    )
     reason = ReasonField("How you know that it is theirs", "For the colleague who approves it, and for the auditors.")
 
     def clean_subject(self) -> SubjectId:

@@ -49,7 +49,10 @@ class LetterForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
     )
     scope = forms.ChoiceField(
-        label="What is to be erased", choices=Scope.choices, initial=Scope.EVERYTHING, widget=forms.RadioSelect
+        label="What is to be erased",
+        choices=[(scope.value, scope.label.capitalize()) for scope in Scope],
+        initial=Scope.EVERYTHING,
+        widget=forms.RadioSelect,
     )
     agent = forms.CharField(
         label="Which assistant",

@@ -49,6 +49,18 @@ def test_the_time_zone_is_saved(alice: User, alice_client: Client) -> None:
     )
 
 
+def test_every_foot_says_which_zone_the_times_are_in(alice: User, alice_client: Client) -> None:
+    change = '<a href="/settings/#times">Change the time zone</a>'
+    pages = ("/memories/", "/activity/", "/held/", "/nowhere/")
+    for words, zone in (("UTC (universal time)", "UTC"), ("Europe/Berlin", "Europe/Berlin")):
+        User.objects.filter(pk=alice.pk).update(time_zone=zone)
+        for path in pages:
+            foot = alice_client.get(path).content.decode().split('<footer class="foot">')[1]
+            assert words in foot, path
+            assert change in foot, path
+    assert change not in Client().get("/requests/").content.decode()
+
+
 @pytest.mark.parametrize("name", ["", "Mars/Olympus", "../../etc/passwd", "Europe/Berlin\n"])
 def test_an_unknown_time_zone_is_refused(name: str, alice: User, alice_client: Client) -> None:
     answer = alice_client.post("/settings/", {"time_zone": name})

@@ -57,7 +57,7 @@ def test_a_wrong_password_and_an_unknown_address_are_answered_alike(alice: User)
     unknown = sign_in(Client(), "nobody@example.com", "wrong")
     assert (wrong.status_code, unknown.status_code) == (200, 200)
     assert words_of(wrong.content) == words_of(unknown.content)
-    assert "not correct" in wrong.content.decode()
+    assert "This e-mail address and this password do not go together." in wrong.content.decode()
 
 
 def test_a_wrong_password_of_a_closed_account_is_answered_alike() -> None:

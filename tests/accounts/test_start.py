@@ -15,6 +15,7 @@ def test_everybody_else_reads_what_this_place_is(client: Client) -> None:
     assert "What do assistants remember about you?" in page
     assert 'href="/accounts/login/"' in page
     assert 'href="/accounts/signup/"' in page
+    assert "Our staff look at somebody’s notes only for a reason" in page
 
 
 def test_the_start_page_needs_no_database(client: Client) -> None:

@@ -49,9 +49,8 @@ def test_what_is_told_is_stored_word_for_word_and_found_again(alice_talks: Talke
 
 def test_the_page_says_what_it_does(alice_talks: Talker) -> None:
     page = words(alice_talks.opens())
-    assert "There is no language model here" in page
-    assert "stores what you tell it word for word" in page
-    assert "What ends with a question mark is only looked up" in page
+    assert "There is no language model behind it." in page
+    assert "It stores that word for word; what ends with a question mark is only looked up" in page
 
 
 @pytest.mark.parametrize("text", ["What do I eat?", "何を食べる？", "ماذا آكل؟", "Τι τρώω;", "Really? "])

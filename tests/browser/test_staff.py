@@ -84,6 +84,12 @@ def test_the_whole_story(
     expect(first.get_by_text(TEXT)).to_be_visible()
     expect(first.locator(".memory-text")).to_be_focused()
     expect(page.locator(".mask")).to_have_count(2)
+    hidden = page.get_by_text("Texts are hidden until you show them.")
+    expect(hidden).to_be_visible()
+    for left in (1, 0):
+        page.get_by_role("button", name="Show the memory of").first.click()
+        expect(page.locator(".mask")).to_have_count(left)
+    expect(hidden).to_be_hidden()
     page.evaluate("scrollTo(0, 0)")  # the bar that stays on top covers whatever it is scrolled over
     looking.at("staff-revealed")
 

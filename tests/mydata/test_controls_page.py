@@ -72,6 +72,14 @@ def test_pause_and_resume_all(alice_client: Client, told: ScopedMemory, bob_memo
     assert _cook(told).add("I drink mate")
 
 
+def test_what_holds_for_all_is_said_at_each_one(alice_client: Client, told: ScopedMemory) -> None:
+    assert "so for this one too" not in reading.words(alice_client.get(PAGE))
+    words = reading.words(_press(alice_client, "Pause remembering: all assistants"))
+    assert words.count("Remembering is paused for all assistants, so for this one too.") == 2
+    words = reading.words(_press(alice_client, "Keep my memories, do not use them: all assistants"))
+    assert words.count("Using your memories is off for all assistants, so for this one too.") == 2
+
+
 def test_one_assistant(alice_client: Client, told: ScopedMemory) -> None:
     response = _press(alice_client, "Pause remembering: cook")
     assert "Paused. “cook” can remember nothing new" in reading.words(response)
@@ -162,7 +170,7 @@ def test_the_linked_id_that_is_shown_is_switched(alice: User, alice_client: Clie
 
 
 def test_the_list_says_so_quietly(alice_client: Client, told: ScopedMemory) -> None:
-    assert PAGE not in reading.body(alice_client.get("/memories/"))
+    assert f'<a href="{PAGE}">pause remembering</a>' in reading.body(alice_client.get("/memories/"))
     controls.pause(told.subject)
     controls.restrict(told.subject, "cook")
     response = alice_client.get("/memories/")

@@ -80,7 +80,7 @@ def paused(memory: ScopedMemory) -> bool:
 def test_the_page_says_what_goes_and_what_stays(alice_client, told):
     response = alice_client.get(ERASE)
     words = reading.words(response)
-    for place in ("vectors that searching needs. 2", "noted from your memories. 1", "correction of it. 2"):
+    for place in ("numbers (vectors) that searching needs. 2", "noted from your memories. 1", "correction of it. 2"):
         assert place in words
     for stays in ("Your account here", "already received", "Backups", "overwritten", "manage.py scrub"):
         assert stays in words
@@ -441,6 +441,16 @@ def test_somebody_elses_erasure_does_not_exist(alice, alice_client, bob_client, 
         assert reading.without_tokens(foreign) == reading.without_tokens(missing)
     assert Erasure.objects.get().state == State.WAITING
     assert told.count() == 2
+
+
+def test_a_slip_is_told_before_anybody_proves_who_they_are(alice_client, told):
+    wrong = alice_client.post(ERASE, {"word": "delete"})
+    assert wrong.status_code == 422
+    assert "This is not the word." in reading.words(wrong)
+    right = alice_client.post(ERASE, {"word": "erase"})
+    assert right.headers["Location"].startswith("/accounts/reauthenticate/")
+    assert told.count() == 2
+    assert not Erasure.objects.exists()
 
 
 def test_earlier_erasures_are_listed_and_cost_nothing_more(alice, alice_client, told):

@@ -149,7 +149,7 @@ def test_an_account_that_was_never_connected_is_not_told_that_nothing_is_held(al
 def test_what_the_portal_keeps(alice, alice_client):
     kept = section(alice_client.get(HELD), "portal")
     assert "E-mail address alice@example.com." in kept
-    assert "A hash of it, never the password." in kept
+    assert "A fingerprint of it (a hash), never the password itself." in kept
     assert "Second factor None." in kept
     assert "Sessions 1, each with network address and browser." in kept
     assert "Time zone UTC." in kept

@@ -343,6 +343,8 @@ def test_an_account_that_never_was_connected_does_not_claim_it(alice_client, bob
     assert "Nothing is stored under this account." in words
     assert "if you use an assistant with another login, connect it or ask us" in words
     assert '<a href="mailto:privacy@example.com">' in reading.body(response)
+    assert '<a href="/settings/#ids">connect it</a>' in reading.body(response)
+    assert "/support/" not in reading.body(response)
 
 
 def test_seen_memories_connect_the_account_for_good(alice, alice_client, alice_memory):

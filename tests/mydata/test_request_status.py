@@ -66,7 +66,9 @@ def test_nothing_can_be_sent_to_a_secret(client, done, verb):
 def test_without_the_secret_no_reference_exists(client, done):
     waiting = an_erasure(state=State.APPROVAL)
     never = Erasure(reference="MP-0000-0000")
-    nothing = reading.without_tokens(client.get("/requests/MP-ZZZZ-ZZZZ/nothing/"))
+    missing = client.get("/requests/MP-ZZZZ-ZZZZ/nothing/")
+    assert "Open the link of the newest mail" in reading.words(missing), "says what to do next"
+    nothing = reading.without_tokens(missing)
     for browser in (client, Client()):
         for erasure in (done, waiting, never):
             for response in ask_all(browser, erasure):

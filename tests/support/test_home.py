@@ -31,6 +31,11 @@ def test_it_says_what_the_role_may_do(role: str, may: str, may_not: str) -> None
     assert f"staff member {pseudonym_of_staff(user.pk)} ." in words
 
 
+def test_after_signing_in_there_is_a_way_to_it(support_client: Client) -> None:
+    """Whoever signs in lands on the list of their own memories, which is empty for most of the staff."""
+    assert "Go to the staff’s pages" in said(support_client.get("/memories/"))
+
+
 @pytest.mark.parametrize("role", ["privacy", "auditor"])
 def test_it_counts_the_requests_that_wait(role: str) -> None:
     client = signed_in(staff_member("somebody", role))
