@@ -60,7 +60,7 @@ class Action(models.TextChoices):
     MEMORY_SEARCHED = "memory.searched", "Searched memories"
     REQUEST_HANDED_OVER = "request.handed-over", "Filed a deletion request"
     REQUEST_FILED = "request.filed", "A deletion request came in"
-    REQUEST_OPENED = "request.opened", "Opened a deletion request"
+    REQUEST_OPENED = "request.opened", "Looked at a deletion request"
     REQUEST_REVEALED = "request.revealed", "Saw whose ids a deletion request is about, and its address"
     REQUEST_CONFIRMED = "request.confirmed", "Confirmed that a deletion request came in"
     REQUEST_ATTACHED = "request.attached", "Found out whose data a request is about"

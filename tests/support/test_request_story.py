@@ -244,7 +244,7 @@ class TestTheTimeline:
         page = client.get(story(erasure))
         lines = [(line.what, line.who, line.times, line.why) for line in page.context["timeline"]]
         assert lines == [
-            ("Opened a deletion request", "you", 2, ""),
+            ("Looked at a deletion request", "you", 2, ""),
             (
                 "Put a deletion request on hold",
                 f"privacy, staff member {pseudonym_of_staff(colleague.pk)}",
