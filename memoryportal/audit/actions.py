@@ -74,6 +74,8 @@ class Action(models.TextChoices):
     REQUEST_PRUNED = "request.pruned", "Old deletion requests were reduced to counts"
     IDENTITY_ASKED = "identity.asked", "Asked by mail whether they asked for it"
     IDENTITY_PROVEN = "identity.proven", "It was shown who asks"
+    EXCEPTION_ASKED = "exception.asked", "Asked to end a deletion request without places that cannot be read"
+    EXCEPTION_AGREED = "exception.agreed", "Agreed that a deletion request ends without places that cannot be read"
     OUTSIDE_REPORTED = "outside.reported", "Reported a place outside the portal as emptied"
     KEY_CREATED = "key.created", "Made a service key for a host"
     KEY_ROTATED = "key.rotated", "Gave a service key another secret"

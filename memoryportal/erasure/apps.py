@@ -39,8 +39,8 @@ class ErasureConfig(AppConfig):
 
 PROOF = (
     *("subjects", "agent", "reference", "channel", "scope", "state", "ticket", "law", "identified_how", "held_from"),
-    *("ground", "extension_reason", "secret", "receipt"),
+    *("excepted", "except_category", "except_reason", "ground", "extension_reason", "secret", "receipt"),
 )
 ENDS = ("address", "addresses", "told", "identity_note")
 TABLES = ("openerasure", "journalpage", "outsideplace", "identitylink")
-STAFF = ("filed_by", "identified_by", "attached_by", "approved_by", "reviewer")
+STAFF = ("filed_by", "identified_by", "attached_by", "approved_by", "reviewer", "except_by", "except_agreed_by")

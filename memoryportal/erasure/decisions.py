@@ -50,7 +50,8 @@ def worked_on(erasure: Erasure, user: User) -> bool:
     return user.pk in {erasure.filed_by_id, erasure.identified_by_id, erasure.attached_by_id}
 
 
-def _ground(text: str) -> str:
+def ground_of(text: str) -> str:
+    """The words on one line. Raises Unfit where there are too few."""
     text = " ".join(text.split())
     if len(text) < MIN_WORDS:
         raise Unfit(f"Give the ground in at least {MIN_WORDS} characters: it is part of what the person is told.")
@@ -66,9 +67,9 @@ def check_identity(pk: "UUID", by: User, how: str) -> Erasure:
         erasure = locked(pk)
         if erasure.state != State.IDENTITY:
             raise NotNow("It is not open who asks: there is nothing to check now.")
-        _not_about_themselves(erasure, by)
+        not_about_themselves(erasure, by)
         erasure.identified_at, erasure.identified_how = timezone.now(), Identified.OFFICER
-        erasure.identified_by, erasure.identity_note = by, _ground(how)
+        erasure.identified_by, erasure.identity_note = by, ground_of(how)
         proceed(erasure)
         note(erasure, Action.IDENTITY_PROVEN, officer(by), details={"method": "officer"})
         return erasure
@@ -82,9 +83,9 @@ def attach(pk: "UUID", by: User, subjects: Sequence[SubjectId]) -> Erasure:
         erasure = locked(pk)
         if erasure.state not in (State.IDENTITY, State.APPROVAL) or erasure.channel == Channel.SELF:
             raise NotNow("Whose data this is about cannot be changed any more.")
-        _not_about_themselves(erasure, by)
+        not_about_themselves(erasure, by)
         erasure.subjects = list(dict.fromkeys(str(subject) for subject in subjects))
-        _not_about_themselves(erasure, by)
+        not_about_themselves(erasure, by)
         if erasure.identified_by and is_about(erasure, erasure.identified_by):
             raise Unfit("One of these ids is of the officer who has checked who asks: this needs a new request.")
         erasure.attached_by, erasure.attached_at = by, timezone.now()
@@ -121,7 +122,7 @@ def _own_account_of(erasure: Erasure) -> None:
         erasure.account_id = accounts.pop()
 
 
-def _not_about_themselves(erasure: Erasure, by: User) -> None:
+def not_about_themselves(erasure: Erasure, by: User) -> None:
     if is_about(erasure, by):
         raise Unfit("This request is about you: somebody else of the privacy team has to work on it.")
 
@@ -137,7 +138,7 @@ def approve(pk: "UUID", by: User) -> Erasure:
             raise NotNow("This request does not wait for a second person.")
         if not erasure.subjects:
             raise Unfit("Nobody has said yet whose data this is about: add the ids first.")
-        _not_about_themselves(erasure, by)
+        not_about_themselves(erasure, by)
         if worked_on(erasure, by):
             raise Unfit("You have worked on this request already: a second person has to approve it.")
         if erasure.scope == Scope.ACCOUNT and erasure.account and (why := removal.objection(erasure.account)):
@@ -154,8 +155,8 @@ def refuse(pk: "UUID", by: User, ground: str) -> Erasure:
         erasure = locked(pk)
         if not erasure.is_cancellable:
             raise NotNow("Erasing has begun: it cannot be refused." if erasure.is_begun else "It has ended.")
-        _not_about_themselves(erasure, by)
-        erasure.ground = _ground(ground)
+        not_about_themselves(erasure, by)
+        erasure.ground = ground_of(ground)
         letters.tell(erasure, "request_refused", ground=erasure.ground)
         move(erasure, State.REFUSED)
         note(erasure, Action.REQUEST_REFUSED, officer(by), reason=erasure.ground)
@@ -168,12 +169,12 @@ def hold(pk: "UUID", by: User, ground: str, until: date) -> Erasure:
         erasure = locked(pk)
         if not erasure.is_cancellable:
             raise NotNow("Erasing has begun: it cannot be held." if erasure.is_begun else "It has ended.")
-        _not_about_themselves(erasure, by)
+        not_about_themselves(erasure, by)
         if until <= office_day():
             raise Unfit("The hold has to end on a day that is still to come.")
-        if erasure.state == State.ON_HOLD and (erasure.ground, erasure.held_until) == (_ground(ground), until):
+        if erasure.state == State.ON_HOLD and (erasure.ground, erasure.held_until) == (ground_of(ground), until):
             raise NotNow("It is on hold until that day already.")
-        erasure.ground, erasure.held_until, erasure.reviewer = _ground(ground), until, by
+        erasure.ground, erasure.held_until, erasure.reviewer = ground_of(ground), until, by
         erasure.held_from = erasure.held_from or erasure.state
         erasure.approval_told_at = None  # what they were told about its beginning is not true any more
         letters.tell(erasure, "request_held", ground=erasure.ground, until=letters.day(until))
@@ -192,7 +193,7 @@ def release(pk: "UUID", by: User | None) -> Erasure:
         if erasure.state != State.ON_HOLD:
             raise NotNow("This request is not on hold.")
         if by is not None:
-            _not_about_themselves(erasure, by)
+            not_about_themselves(erasure, by)
         erasure.ground, erasure.held_until, erasure.held_from = "", None, ""
         erasure.links.all().delete()  # they may be over by now: whoever has to prove who asks is asked anew
         proceed(erasure, heed_holds=by is None)
@@ -238,8 +239,8 @@ def extend(pk: "UUID", by: User, reason: str) -> Erasure:
             raise NotNow("It was extended before, and the law allows that once.")
         if office_day() > erasure.clock().extend_by:
             raise NotNow("An extension has to be told within the first period, which is over.")
-        _not_about_themselves(erasure, by)
-        erasure.extension_reason, erasure.extended_at = _ground(reason), timezone.now()
+        not_about_themselves(erasure, by)
+        erasure.extension_reason, erasure.extended_at = ground_of(reason), timezone.now()
         set_dates(erasure)
         erasure.save()
         letters.tell(erasure, "request_extended", ground=erasure.extension_reason, until=letters.day(erasure.due))
@@ -253,8 +254,9 @@ def try_again(pk: "UUID", by: User) -> Erasure:
         erasure = locked(pk)
         if erasure.state != State.NEEDS_ATTENTION:
             raise NotNow("It does not wait for anybody.")
-        _not_about_themselves(erasure, by)
+        not_about_themselves(erasure, by)
         erasure.attempts, erasure.next_at, erasure.lease_until = 0, timezone.now(), None
+        erasure.forget_exceptions()
         move(erasure, State.ERASING)
         ring_for(erasure)
         note(erasure, Action.REQUEST_RELEASED, officer(by))
@@ -282,7 +284,7 @@ def confirm_receipt(pk: "UUID", by: User) -> Erasure:
             raise NotNow("Its receipt was confirmed before.")
         if erasure.is_terminal:
             raise NotNow("It has ended.")
-        _not_about_themselves(erasure, by)
+        not_about_themselves(erasure, by)
         erasure.confirmed_at = timezone.now()
         erasure.save(update_fields=["confirmed_at"])
         note(erasure, Action.REQUEST_CONFIRMED, officer(by))
@@ -303,7 +305,7 @@ def report_outside(pk: "UUID", name: str, by: User, words: str) -> OutsidePlace:
             raise NotNow("This was reported before.")
         if erasure.is_terminal:
             raise NotNow("It has ended, and its receipt says that this place was not reported.")
-        _not_about_themselves(erasure, by)
+        not_about_themselves(erasure, by)
         place.reported_by, place.reported_at, place.note = by, timezone.now(), " ".join(words.split())[:300]
         place.save()
         note(erasure, Action.OUTSIDE_REPORTED, officer(by), details={"place": str(place.pk)})
@@ -311,7 +313,8 @@ def report_outside(pk: "UUID", name: str, by: User, words: str) -> OutsidePlace:
 
 
 def actions_for(erasure: Erasure, by: User) -> list[str]:
-    """The acts of this module that fit the request's state and this officer, in the order of the page."""
+    """The acts of officers that fit the request's state and this one of them, in the order of the page."""
+    stuck = erasure.state == State.NEEDS_ATTENTION
     second = needs_second(erasure) and not worked_on(erasure, by)
     fit = {
         "confirm_receipt": erasure.confirmed_at is None and not erasure.is_terminal,
@@ -322,6 +325,8 @@ def actions_for(erasure: Erasure, by: User) -> list[str]:
         "release": erasure.state == State.ON_HOLD,
         "refuse": erasure.is_cancellable,
         "extend": not erasure.is_terminal and erasure.extended_at is None and office_day() <= erasure.clock().extend_by,
-        "try_again": erasure.state == State.NEEDS_ATTENTION,
+        "try_again": stuck,
+        "except_places": stuck and erasure.except_at is None and erasure.steps.filter(left=None).exists(),
+        "agree_exception": stuck and erasure.except_at is not None and erasure.except_by_id != by.pk,
     }
     return [] if is_about(erasure, by) else [name for name, fits in fit.items() if fits]

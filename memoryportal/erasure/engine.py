@@ -78,6 +78,8 @@ def _carry_out(lease: Lease) -> None:
     for _ in range(ROUNDS - 1):
         if verdict.again:
             verdict = _erase_and_read(lease, reach, questions)
+    if verdict.again and reach.excepted:
+        raise StoreUnavailable("it cannot end without a place while another one that can be read is not empty")
     if not _must_watch(lease):
         finishing.finish(lease, reach, verdict.clean)
 

@@ -154,6 +154,7 @@ def give_to_people(erasure: Erasure, why: str = "attempts") -> None:
     """After too many attempts: privacy is alerted, the person reads "delayed". Inside a transaction."""
     erasure.lease_until = erasure.next_at = None
     erasure.lease_token += 1  # whoever was at it, and still lives, is not any more
+    erasure.forget_exceptions()
     if erasure.state != State.RETRYING:
         move(erasure, State.RETRYING)
     tell_delay(erasure)

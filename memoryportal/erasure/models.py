@@ -65,6 +65,15 @@ class Identified(models.TextChoices):
     HOST = "host", "vouched for by the application"
 
 
+class Unread(models.TextChoices):
+    """Why a place can never be read again."""
+
+    DECOMMISSIONED = "decommissioned", "it was taken out of service"
+    DAMAGED = "damaged", "it is damaged beyond repair"
+    HANDED_OVER = "handed-over", "it is no longer in our hands"
+    OTHER = "other", "it cannot be used any more"
+
+
 def _someone(related: str) -> models.ForeignKey:
     return models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name=related)
 
@@ -118,6 +127,15 @@ class Erasure(models.Model):
     held_until = models.DateField(null=True)
     held_from = models.CharField(max_length=32, blank=True)
     reviewer = _someone("+")
+
+    # Places that can never be read again, and the two people who let it end without them (excepting.py).
+    excepted = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    except_category = models.CharField(max_length=20, choices=Unread.choices, blank=True)
+    except_reason = models.CharField(max_length=500, blank=True)
+    except_by = _someone("+")
+    except_at = models.DateTimeField(null=True)
+    except_agreed_by = _someone("+")
+    except_agreed_at = models.DateTimeField(null=True)
 
     grace_until = models.DateTimeField(null=True)
     began_at = models.DateTimeField(null=True)
@@ -177,6 +195,11 @@ class Erasure(models.Model):
     def is_filed(self) -> bool:
         """Written down by somebody else, and not confirmed by the person."""
         return self.channel in (Channel.SUPPORT, Channel.PRIVACY, Channel.HOST) and self.identified_at is None
+
+    def forget_exceptions(self) -> None:
+        """What two people agreed on holds for one go of the engine: afterwards it may be about other places."""
+        self.excepted, self.except_category, self.except_reason = [], "", ""
+        self.except_by = self.except_at = self.except_agreed_by = self.except_agreed_at = None
 
     def clock(self, today: date | None = None) -> Clock:
         """The dates of the law, as of `today`: a clock that rests has moved its date by the days until now."""

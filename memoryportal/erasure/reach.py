@@ -1,18 +1,18 @@
 """What one request reaches: its subjects' memories in the store, and the other rooms' places."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import connection
 
 from memoryportal.memory import GateOpen, Residue, ScopedMemory, StoreUnavailable, SubjectId, controls
-from memoryportal.memory.places import Keeper, Place, Whose, kept_elsewhere
+from memoryportal.memory.places import Keeper, Place, Whose, kept_elsewhere, store_places
 from memoryportal.memory.stores import current_store
 
 from .lease import Lease, LeaseLost
-from .models import Erasure, JournalPage
+from .models import Erasure, ErasureStep, JournalPage
 from .steps import note_removed
 
 PAGE = 10_000  # ids in one row of the journal
@@ -40,7 +40,8 @@ def reached(act: Callable[[Whose], int], whose: Whose) -> Reached:
 class Reach:
     """Whose rows a request is about. Built anew by whoever takes it up: everything in it is in the database.
 
-    `uncounted` and `trouble` are the places that could not be counted, or emptied, the last time, and why.
+    `excepted` are places that two people let it end without, where they cannot be read. `uncounted` and `trouble` are
+    the places that could not be counted, or emptied, the last time, and why.
     """
 
     def __init__(self, lease: Lease) -> None:
@@ -51,6 +52,7 @@ class Reach:
         self.keep: tuple[str, ...] = ("never",) if erasure.keep_never else ()
         self.account: int | None = erasure.account_number  # only where the account goes too
         self.addresses: tuple[str, ...] = tuple(erasure.addresses)
+        self.excepted = frozenset(erasure.excepted if erasure.except_agreed_at else ())
         self.uncounted: dict[str, str] = {}
         self.trouble: dict[str, str] = {}
 
@@ -109,7 +111,7 @@ class Reach:
             with self.lease.step() as erasure:
                 note_removed(erasure, self._erase_memories(memory))
         for place, keeper in sorted(kept_elsewhere(self.whose()), key=lambda kept: kept[0].key == LAST):
-            if place.key == LAST and self.trouble:
+            if place.key == LAST and self.trouble.keys() - self.excepted:
                 return
             with self.lease.step() as erasure:
                 gone = reached(keeper.erase, self.whose())
@@ -136,6 +138,18 @@ class Reach:
             yield Residue(place.key, None, there.problem)
         if there.rows or not there.problem:
             yield Residue(place.key, there.rows)
+
+    def unread_elsewhere(self) -> dict[str, str]:
+        """The other rooms' places that cannot be read now, wholly or in part, and why."""
+        kept = kept_elsewhere(self.whose())
+        found = {place.key: reached(keeper.count, self.whose()).problem for place, keeper in kept}
+        gone = self.never_read({*found, *store_places()})
+        return {place: problem for place, problem in {**gone, **found}.items() if problem}
+
+    def never_read(self, there: Collection[str]) -> dict[str, str]:
+        """Places that were to be read and are not there any more: somebody took them out of the configuration."""
+        steps = ErasureStep.objects.filter(erasure_id=self.lease.pk, left=None).exclude(place__in=there)
+        return {step.place: step.problem or "is not configured any more" for step in steps}
 
     def _residue(self, memory: ScopedMemory) -> Iterator[Residue]:
         for residue in memory.residue():

@@ -13,9 +13,9 @@ _ENDS = {
 
 def in_words(receipt: Receipt) -> list[str]:
     """Every statement of a receipt that `receipts.verify` found valid, in order."""
-    return [*_request(receipt), *_outcome(receipt), *_places(receipt), *_search(receipt), *_outside(receipt)] + [
-        f"Not promised: {limit}" for limit in receipt["limits"]
-    ]
+    parts = (_request, _outcome, _places, _exceptions, _search, _outside)
+    said = [line for part in parts for line in part(receipt)]
+    return [*said, *(f"Not promised: {limit}" for limit in receipt["limits"])]
 
 
 def _request(receipt: Receipt) -> list[str]:
@@ -52,6 +52,14 @@ def _place(place: dict[str, Any]) -> str:
     when = f" on {moment(place['read_again_at'])}" if place["read_again_at"] else ""
     problem = f" ({place['problem']})" if place["problem"] else ""
     return f"{found}, {place['erased']} erased, {left}{when}{problem}."
+
+
+def _exceptions(receipt: Receipt) -> list[str]:
+    return [
+        f"{place['label']}: not read, because {place['words']}. Two people of the privacy team agreed on "
+        f"{moment(place['agreed_at'])} that the request ends without it."
+        for place in receipt.get("exceptions", [])  # the first receipts had none
+    ]
 
 
 def _search(receipt: Receipt) -> list[str]:

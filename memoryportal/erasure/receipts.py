@@ -18,13 +18,13 @@ from memoryportal.memory.bulk import abilities
 from memoryportal.memory.history_files import LIMIT as HISTORY_LIMIT
 from memoryportal.memory.places import PLACES
 
-from .models import Channel, Erasure, ErasureStep, Identified, OutsidePlace, Scope
+from .models import Channel, Erasure, ErasureStep, Identified, OutsidePlace, Scope, Unread
 from .states import State
 from .verification import READINGS
 
 PURPOSE = "erasure-receipt"
 TYPE = "memoryportal/erasure-receipt"
-VERSION = 1
+VERSION = 2  # 1 had no exceptions; receipts of that form stay valid
 ALGORITHM = "EdDSA"
 MAX_BYTES = 10 * 1024 * 1024
 REPORTED = "reported, not verified by us"
@@ -62,6 +62,7 @@ def statement(erasure: Erasure) -> Receipt:
         "ended_at": _utc(erasure.ended_at),
         "state": str(erasure.state),
         "places": [_place(step) for step in erasure.steps.all()],
+        "exceptions": [_exception(erasure, step) for step in _excepted(erasure)],
         "readings": READINGS * (erasure.sweeps + 1),
         "search": _search(erasure),
         "outside": [_outside(place) for place in erasure.outside.all()],
@@ -94,8 +95,26 @@ def _deciders(erasure: Erasure) -> list[str]:
         "the privacy team, who checked who asks": erasure.identified_how == Identified.OFFICER,
         "the privacy team, who found out whose data it is": erasure.attached_by_id is not None,
         "a second person of the privacy team": erasure.approved_at is not None,
+        "two people of the privacy team, that it ends without what could not be read": bool(_excepted(erasure)),
     }
     return [role for role, decided in found.items() if decided]
+
+
+def _excepted(erasure: Erasure) -> list[ErasureStep]:
+    """The places that were not read, where two people let it end without them."""
+    agreed = erasure.excepted if erasure.except_agreed_at else []
+    return [step for step in erasure.steps.all() if step.left is None and step.place in agreed]
+
+
+def _exception(erasure: Erasure, step: ErasureStep) -> dict[str, Any]:
+    """The category only: the reason in somebody's words is not for everybody who is shown a receipt."""
+    return {
+        "place": step.place,
+        "label": PLACES[step.place].label if step.place in PLACES else step.place,
+        "category": erasure.except_category,
+        "words": str(Unread(erasure.except_category).label),
+        "agreed_at": _utc(erasure.except_agreed_at),
+    }
 
 
 def _place(step: ErasureStep) -> dict[str, Any]:
@@ -175,7 +194,7 @@ def verify(document: object, keys: PublicKeys) -> Verdict:
     """
     try:
         parsed = _parse(document)
-        if not _fits(parsed, _DOCUMENT):
+        if not any(_fits(parsed, {"receipt": form, "signature": _SIGNATURE}) for form in (_RECEIPT, _FIRST_RECEIPT)):
             raise _Refused("This is not a receipt of a deletion: its structure is another one.")
         _check_signature(parsed, keys)
     except _Refused as refused:
@@ -246,18 +265,17 @@ _RECEIPT = {
             "read_again_at": _MAYBE_TEXT,
         }
     ],
+    "exceptions": [{**dict.fromkeys(("place", "label", "category", "words"), _TEXT), "agreed_at": _MAYBE_TEXT}],
     "readings": _NUMBER,
     "search": {"asked": _MAYBE_NUMBER, "answered": _MAYBE_NUMBER, "not_repeated": _TEXT},
     "outside": [{"name": _TEXT, "reported_at": _MAYBE_TEXT, "standing": _TEXT}],
     "limits": [_TEXT],
 }
-_DOCUMENT = {
-    "receipt": _RECEIPT,
-    "signature": {
-        "kid": re.compile("[0-9a-f]{16}"),
-        "value": re.compile("[0-9a-f]{128}"),
-        "alg": re.compile(ALGORITHM),
-    },
+_FIRST_RECEIPT = {name: shape for name, shape in _RECEIPT.items() if name != "exceptions"}
+_SIGNATURE = {
+    "kid": re.compile("[0-9a-f]{16}"),
+    "value": re.compile("[0-9a-f]{128}"),
+    "alg": re.compile(ALGORITHM),
 }
 
 

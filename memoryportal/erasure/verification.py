@@ -59,7 +59,8 @@ def verify(lease: Lease, reach: Reach, questions: Questions) -> Verdict:
     unread = {found.place for found in residue if found.count is None}
     for place in reach.trouble.keys() - unread:  # it can be read, and what was deleted may still lie in its file
         note_problem(lease, place, reach.trouble[place])
-    if waiting := sorted(unread | reach.trouble.keys()):
+    gone = reach.never_read({found.place for found in residue}).keys()
+    if waiting := sorted((unread | gone | reach.trouble.keys()) - reach.excepted):
         raise StoreUnavailable(f"could not be emptied, or read again: {', '.join(waiting)}")
     left, silent = any(found.count for found in residue), _nothing_answers(lease, reach, questions)
     clean = [_no_other_ids(lease, reach), _no_samples(lease, reach), not any(found.problem for found in residue)]

@@ -302,6 +302,8 @@ _STAFF: dict[Action, Words] = {
     Action.REQUEST_RELEASED: _always("let your deletion request go on"),
     Action.REQUEST_EXTENDED: _always("extended the time for your deletion request"),
     Action.IDENTITY_PROVEN: _always("noted how it was shown that you asked for it"),
+    Action.EXCEPTION_ASKED: _always("asked that your deletion request ends without a place that cannot be read"),
+    Action.EXCEPTION_AGREED: _always("agreed that your deletion request ends without a place that cannot be read"),
     Action.OUTSIDE_REPORTED: _always("reported that a place outside this portal was emptied"),
     Action.TRAIL_READ: _always("looked at this list, not at your memories"),
     Action.TRAIL_EXPORTED: _always("took a copy of this list, without your memories"),

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from memoryportal.erasure.clocks import lateness
 from memoryportal.erasure.letters import address_of
-from memoryportal.erasure.models import Erasure, ErasureStep, OutsidePlace, Scope, office_day
+from memoryportal.erasure.models import Erasure, ErasureStep, OutsidePlace, Scope, Unread, office_day
 from memoryportal.erasure.receipts import NOT_REPEATED
 from memoryportal.erasure.states import State
 from memoryportal.memory.places import PLACES
@@ -134,7 +134,7 @@ def shown(erasure: Erasure) -> ShownErasure:
         headline=_headline(erasure, steps),
         sentence=WORDS[erasure.state][1],
         more=[line for line in _more(erasure, steps) if line],
-        ground=erasure.ground if erasure.state in (State.ON_HOLD, State.REFUSED, State.CANCELLED) else "",
+        ground=_ground(erasure),
         shut=erasure.is_begun and any(step.found is not None for step in steps),
         steps=[_step(erasure, step) for step in steps],
         rows=_rows(erasure),
@@ -149,6 +149,12 @@ def shown(erasure: Erasure) -> ShownErasure:
         has_receipt=erasure.receipt is not None,
         one_assistant=erasure.scope == Scope.ASSISTANT,
     )
+
+
+def _ground(erasure: Erasure) -> str:
+    if erasure.state == State.COMPLETED_WITH_EXCEPTIONS:
+        return str(erasure.except_reason)
+    return str(erasure.ground) if erasure.state in (State.ON_HOLD, State.REFUSED, State.CANCELLED) else ""
 
 
 def _has_begun(erasure: Erasure) -> bool:
@@ -182,7 +188,14 @@ def _is_moving(erasure: Erasure) -> bool:
 
 
 def _more(erasure: Erasure, steps: list[ErasureStep]) -> list[str]:
-    return [_proof(erasure), _way_back(erasure), _again(erasure), _held(erasure), _nothing_found(erasure, steps)]
+    return [
+        _proof(erasure),
+        _way_back(erasure),
+        _again(erasure),
+        _held(erasure),
+        _without(erasure, steps),
+        _nothing_found(erasure, steps),
+    ]
 
 
 def _proof(erasure: Erasure) -> str:
@@ -214,6 +227,15 @@ def _held(erasure: Erasure) -> str:
     if erasure.state != State.ON_HOLD or erasure.held_until is None:
         return ""
     return f"On {present.day(erasure.held_until)} at the latest we look at it again."
+
+
+def _without(erasure: Erasure, steps: list[ErasureStep]) -> str:
+    """What two people let it end without."""
+    unread = [_label(step) for step in steps if step.left is None and step.place in erasure.excepted]
+    if erasure.state != State.COMPLETED_WITH_EXCEPTIONS or not unread:
+        return ""
+    why = Unread(erasure.except_category).label
+    return f"{', '.join(unread)}: this was not read, because {why}. Two of our people agreed to end without it."
 
 
 def _nothing_found(erasure: Erasure, steps: list[ErasureStep]) -> str:

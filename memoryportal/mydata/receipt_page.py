@@ -60,6 +60,7 @@ def in_parts(receipt: dict[str, Any]) -> dict[str, Any]:
         "began_at": moment(receipt["began_at"]),
         "ended_at": moment(receipt["ended_at"]),
         "places": [_place(place) for place in receipt["places"]],
+        "exceptions": [{**place, "at": moment(place["agreed_at"])} for place in receipt.get("exceptions", [])],
         "last_read": moment(max((at for place in receipt["places"] if (at := place["read_again_at"])), default=None)),
         "outside": [{**place, "at": moment(place["reported_at"])} for place in receipt["outside"]],
     }

@@ -228,6 +228,8 @@ def why_not(act: Act, erasure: Erasure, by: User) -> str:
             return "Nobody has said yet whose data this is about: add the ids first."
         if decisions.worked_on(erasure, by):
             return "You have worked on this request already: a second person has to approve it."
+    if act.name == "agree_exception" and erasure.except_at and erasure.except_by_id == by.pk:
+        return "You have asked for this yourself: a second person has to agree."
     if act.name == "extend" and not erasure.is_terminal:
         return "The law allows one extension, and only within the first period."
     return f"It is “{erasure.get_state_display().lower()}”: this does not fit any more."

@@ -125,6 +125,7 @@ def page(about: "QuerySet[Erasure]", wanted: Wanted, after: str = "") -> Page:
 _SHOWN = (
     *("reference", "state", "scope", "agent", "channel", "law", "subjects", "address", "account", "confirm_by"),
     *("asked_at", "due", "confirmed_at", "rests_since", "rested_days", "extended_at", "held_until", "ended_at"),
+    "except_at",
 )
 
 
@@ -166,7 +167,7 @@ def counts(about: "QuerySet[Erasure]") -> Counts:
         "number": Count("pk"),
         "late": Count("pk", filter=Q(due_now__lt=today)),
         "soon": Count("pk", filter=Q(due_now__gte=today, due_now__lte=today + SOON)),
-        "second": Count("pk", filter=Q(state=State.APPROVAL)),
+        "second": Count("pk", filter=Q(state=State.APPROVAL) | Q(state=State.NEEDS_ATTENTION, except_at__isnull=False)),
     }
     rows = dated(grouped(about.filter(state__in=OPEN), today), today).order_by().values(*["group"]).annotate(**numbers)
     found = {row.pop("group"): row for row in rows}

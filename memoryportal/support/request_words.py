@@ -61,6 +61,8 @@ def waits(erasure: Erasure) -> str:
     """What one of the staff has to do, for a request of Group.SOMEBODY."""
     if erasure.state == State.APPROVAL:
         return "A second person has to approve it" if erasure.subjects else "Somebody has to find out whose data it is"
+    if erasure.state == State.NEEDS_ATTENTION and erasure.except_at:
+        return "A second person has to agree that it ends without a place that cannot be read"
     if erasure.state == State.NEEDS_ATTENTION:
         return "Several attempts failed: somebody has to look into it"
     if erasure.state == State.IDENTITY and not erasure.address and erasure.account_id is None:

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from memoryportal.accounts.models import SubjectLink, User
 from memoryportal.erasure.identity import LINKS
-from memoryportal.erasure.models import Channel, Erasure, ErasureStep, Identified, OutsidePlace, office_day
+from memoryportal.erasure.models import Channel, Erasure, ErasureStep, Identified, OutsidePlace, Unread, office_day
 from memoryportal.erasure.states import State
 from memoryportal.memory.places import PLACES
 
@@ -191,6 +191,21 @@ def work(erasure: Erasure) -> list[Fact]:
         ("Right now", "the portal is at work on it" if at_work else ""),
         ("Looked again", f"{erasure.sweeps} time{'' if erasure.sweeps == 1 else 's'}" if erasure.sweeps else ""),
         ("Search repeated", _searched(erasure) if erasure.is_erased else ""),
+    )
+
+
+def excepted(erasure: Erasure, reader: Reader) -> list[Fact]:
+    """What two people let it end without, or one of them has asked for."""
+    if erasure.except_at is None:
+        return []
+    me, agreed_at = reader.user.pk, erasure.except_agreed_at
+    agreed = f"{colleague(erasure.except_agreed_by_id, me)}, on {moment(agreed_at)}" if agreed_at else "nobody yet"
+    labels = [PLACES[place].label if place in PLACES else place for place in erasure.excepted]
+    return _facts(
+        ("To end without", ", ".join(labels)),
+        ("Why", f"{Unread(erasure.except_category).label}: {erasure.except_reason}"),
+        ("Asked for by", f"{colleague(erasure.except_by_id, me)}, on {moment(erasure.except_at)}"),
+        ("Agreed by", agreed),
     )
 
 

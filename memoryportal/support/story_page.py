@@ -14,6 +14,7 @@ from memoryportal.erasure.models import Erasure
 from memoryportal.erasure.states import State
 
 from . import request_names, request_reading, story
+from .except_acts import EXCEPT_ACTS
 from .guard import StaffRequest, staff
 from .request_acts import ACTS
 from .request_reading import Reader
@@ -21,8 +22,11 @@ from .request_words import date_words, scope
 from .timeline import MOST, timeline
 
 Name = str | UUID
-WAITED_FOR = ("approve", "try_again", "check_identity")
-ORDER = ["approve", "try_again", "check_identity", "attach", "release", "confirm_receipt", "hold", "extend", "refuse"]
+WAITED_FOR = ("approve", "agree_exception", "try_again", "check_identity")
+ORDER = [
+    *("approve", "agree_exception", "try_again", "except_places", "check_identity", "attach", "release"),
+    *("confirm_receipt", "hold", "extend", "refuse"),
+]
 BACK = {"approve": "support:request_approve", "attach": "support:request_attach"}
 
 
@@ -46,11 +50,12 @@ def _context(erasure: Erasure, reader: Reader) -> dict[str, Any]:
         "look": look,
         "acts": acts(erasure, reader),
         "must_be_another": _must_be_another(erasure, reader),
+        "must_agree": reader.works and _has_asked(erasure, reader),
         "asked": story.asked(erasure, reader),
         "clock": story.clock(erasure),
         "who_asks": story.who_asks(erasure, reader),
         "whose": story.whose_data(erasure, reader),
-        "work": story.work(erasure),
+        "work": story.work(erasure) + story.excepted(erasure, reader),
         "places": story.places(erasure),
         "outside": story.outside(erasure, reader),
         "timeline": moments,
@@ -62,7 +67,7 @@ def acts(erasure: Erasure, reader: Reader) -> list[dict[str, Any]]:
     """The links to what fits the request's state and this officer; `waited_for` is what it waits for."""
     if not reader.works:
         return []
-    links = {act.name: act.link for act in ACTS}
+    links = {act.name: act.link for act in (*ACTS, *EXCEPT_ACTS)}
     links["attach"] = "Change whose data it is…" if erasure.subjects else "Say whose data it is…"
     links["hold"] = "Hold it for longer…" if erasure.state == State.ON_HOLD else links["hold"]
     fit = sorted(decisions.actions_for(erasure, reader.user), key=ORDER.index)
@@ -74,6 +79,11 @@ def _must_be_another(erasure: Erasure, reader: Reader) -> bool:
     """Whether it waits for a second person, who cannot be the reader."""
     waits = erasure.state == State.APPROVAL and bool(erasure.subjects)
     return reader.works and waits and decisions.worked_on(erasure, reader.user)
+
+
+def _has_asked(erasure: Erasure, reader: Reader) -> bool:
+    """Whether it waits for a second person to agree to what the reader has asked for."""
+    return erasure.state == State.NEEDS_ATTENTION and erasure.except_by_id == reader.user.pk
 
 
 @staff(PRIVACY)

@@ -16,11 +16,13 @@ from . import (
     request_pages,
     story_page,
 )
+from .except_acts import EXCEPT_ACTS
 from .guard import staff_path
 from .request_acts import ACTS
 from .request_names import RequestConverter
 
 register_converter(RequestConverter, "request")
+ALL_ACTS = (*ACTS, *EXCEPT_ACTS)
 ONE = "requests/<request:reference>/"
 app_name = "support"
 urlpatterns = [
@@ -41,7 +43,7 @@ urlpatterns = [
     staff_path(f"{ONE}attach/", attaching.attach, name="request_attach"),
     staff_path(f"{ONE}attach/find/", attaching.find, name="request_find"),
     staff_path(f"{ONE}outside/<int:place_id>/", act_pages.outside, name="request_outside"),
-    *(staff_path(f"{ONE}{act.slug}/", act_pages.page_of(act), name=f"request_{act.name}") for act in ACTS),
+    *(staff_path(f"{ONE}{act.slug}/", act_pages.page_of(act), name=f"request_{act.name}") for act in ALL_ACTS),
     staff_path("links/", links_pages.show, name="links"),
     staff_path("links/<int:ask_id>/approve/", links_pages.approve, name="link_approve"),
     staff_path("links/<int:ask_id>/drop/", links_pages.drop, name="link_drop"),

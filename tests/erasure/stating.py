@@ -46,6 +46,15 @@ STATED: dict[str, Any] = {
             "read_again_at": None,
         },
     ],
+    "exceptions": [
+        {
+            "place": "history-files",
+            "label": "History files",
+            "category": "decommissioned",
+            "words": "it was taken out of service",
+            "agreed_at": "2026-11-20T09:00:01Z",
+        }
+    ],
     "readings": 2,
     "search": {"asked": 20, "answered": 0, "not_repeated": ""},
     "outside": [

@@ -1,6 +1,7 @@
 -- A deletion request goes only where the design says, whoever writes: also a shell, an administrator's tool, a mistake.
 -- It begins only when it is known who asks and whose data it is, and with a second person where the person themselves
--- did not ask. (That the ids are their own, moves.needs_second knows.)
+-- did not ask. (That the ids are their own, moves.needs_second knows.) It ends as erased only with every place read, or
+-- without those that two people agreed on.
 CREATE OR REPLACE FUNCTION erasure_states() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
@@ -8,7 +9,7 @@ DECLARE
     early CONSTANT text[] := ARRAY['received', 'identity', 'approval'];
     ended CONSTANT text[] := ARRAY['completed', 'completed-with-exceptions', 'refused', 'cancelled', 'unconfirmed'];
     accounts CONSTANT text[] := ARRAY['account_id', 'filed_by_id', 'identified_by_id', 'attached_by_id',
-        'approved_by_id', 'reviewer_id', 'duplicate_of_id'];
+        'approved_by_id', 'reviewer_id', 'duplicate_of_id', 'except_by_id', 'except_agreed_by_id'];
     -- What is still forgotten after the end, and the receipt, which is signed in the same transaction.
     loose CONSTANT text[] := accounts || ARRAY['address', 'secret', 'secret_until', 'receipt'];
     was jsonb;
@@ -50,6 +51,35 @@ BEGIN
     END IF;
     IF NEW.approved_by_id = ANY (ARRAY[NEW.account_id, NEW.filed_by_id, NEW.identified_by_id, NEW.attached_by_id]) THEN
         RAISE EXCEPTION 'nobody approves what they worked on, or what is about them' USING ERRCODE = 'MP013';
+    END IF;
+    IF NEW.except_agreed_at IS NOT NULL AND OLD.except_agreed_at IS NULL
+       AND (OLD.state <> 'needs-attention' OR NEW.except_at IS NULL OR cardinality(NEW.excepted) = 0
+            OR btrim(NEW.except_reason) = '' OR NEW.except_agreed_by_id IS NULL) THEN
+        RAISE EXCEPTION 'a request ends without a place only where one asked for it, with a reason, and one agreed'
+            USING ERRCODE = 'MP013';
+    END IF;
+    IF NEW.except_agreed_by_id = ANY (ARRAY[NEW.account_id, NEW.except_by_id]) THEN
+        RAISE EXCEPTION 'nobody agrees to what they asked for, or what is about them' USING ERRCODE = 'MP013';
+    END IF;
+    IF NEW.except_agreed_at IS NOT NULL AND OLD.except_agreed_at IS NOT NULL
+       AND (NEW.excepted, NEW.except_category, NEW.except_reason, NEW.except_at)
+           IS DISTINCT FROM (OLD.excepted, OLD.except_category, OLD.except_reason, OLD.except_at) THEN
+        RAISE EXCEPTION 'what two people agreed on does not change' USING ERRCODE = 'MP013';
+    END IF;
+    IF NEW.state = 'completed' AND EXISTS (
+        SELECT FROM public.erasure_erasurestep s
+        WHERE s.erasure_id = NEW.id AND (s.left IS DISTINCT FROM 0 OR s.problem <> '')
+    ) THEN
+        RAISE EXCEPTION 'a place was not read, or was not empty' USING ERRCODE = 'MP014';
+    END IF;
+    IF NEW.state = 'completed-with-exceptions' AND EXISTS (
+        SELECT FROM public.erasure_erasurestep s
+        WHERE s.erasure_id = NEW.id AND (
+            s.left IS NULL AND (NEW.except_agreed_at IS NULL OR s.place <> ALL (NEW.excepted))
+            OR s.left > 0 AND NEW.except_agreed_at IS NOT NULL)
+    ) THEN
+        RAISE EXCEPTION 'a place was not read, and nobody agreed to end without it, or another one is not empty'
+            USING ERRCODE = 'MP014';
     END IF;
     IF NEW.state IN ('waiting', 'erasing') AND OLD.state = ANY (early || 'on-hold'::text) THEN
         IF NEW.identified_at IS NULL OR cardinality(NEW.subjects) = 0 THEN
