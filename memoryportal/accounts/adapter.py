@@ -8,6 +8,7 @@ from allauth.core import context as allauth_context
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
+from django.forms import Form
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -16,6 +17,7 @@ from memoryportal.audit.actions import Action
 
 from .models import User
 from .trail import note_account
+from .zones import zone_names
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -31,6 +33,17 @@ class AccountAdapter(DefaultAccountAdapter):
         """Only this host: allauth's own rule also lets through whatever ALLOWED_HOSTS and the trusted origins name."""
         request = allauth_context.request
         return url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure())
+
+    def save_user(
+        self, request: HttpRequest, user: AbstractBaseUser, form: Form, commit: bool = True
+    ) -> AbstractBaseUser:
+        """A new account has the time zone of the browser that made it, where that is one; people can change it."""
+        made = cast(User, super().save_user(request, user, form, commit=False))
+        if (zone := form.cleaned_data.get("time_zone")) in zone_names():
+            made.time_zone = zone
+        if commit:
+            made.save()
+        return made
 
     def set_password(self, user: AbstractBaseUser, password: str) -> None:
         """Save the password alone: a full save could write back what an administrator has changed meanwhile."""

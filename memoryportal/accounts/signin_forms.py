@@ -7,6 +7,7 @@ from allauth.mfa.base import forms as factors
 from allauth.mfa.totp import forms as totp
 from allauth.mfa.webauthn import forms as passkeys
 from allauth.socialaccount import forms as social
+from django import forms
 
 LABELS = {
     "login": "E-mail address",
@@ -41,7 +42,10 @@ class PlainWords:
 class Login(PlainWords, account.LoginForm): ...
 
 
-class Signup(PlainWords, account.SignupForm): ...
+class Signup(PlainWords, account.SignupForm):
+    """`time_zone` is what the browser says (js/app.js), so that a new account does not begin with foreign times."""
+
+    time_zone = forms.CharField(required=False, widget=forms.HiddenInput(attrs={"data-browser-zone": ""}))
 
 
 class SocialSignup(PlainWords, social.SignupForm): ...

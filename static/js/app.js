@@ -132,6 +132,11 @@
 
   showSelectAll();
 
+  // A new account begins with the times of the person who makes it.
+  for (const field of document.querySelectorAll("[data-browser-zone]")) {
+    field.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
+  }
+
   // htmx notes every page's address, and so its filter, in the browser's storage; nothing here reads it again.
   try {
     sessionStorage.removeItem("htmx-current-path-for-history");

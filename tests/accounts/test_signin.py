@@ -86,6 +86,26 @@ def test_signing_up_is_answered_alike_and_makes_no_second_account(alice: User) -
     assert [message.to for message in mail.outbox] == [["alice@example.com"], ["carol@example.com"]]
 
 
+@pytest.mark.parametrize(
+    ("said", "zone"),
+    [("Europe/Berlin", "Europe/Berlin"), ("", "UTC"), ("Mars/Olympus", "UTC"), ("../../etc/passwd", "UTC")],
+)
+def test_a_new_account_begins_in_the_zone_of_its_browser(said: str, zone: str, db: None) -> None:
+    sign_up(Client(), "carol@example.com", time_zone=said)
+    assert User.objects.get(email="carol@example.com").time_zone == zone
+
+
+def test_signing_up_again_changes_no_zone(alice: User) -> None:
+    sign_up(Client(), "alice@example.com", time_zone="Asia/Tokyo")
+    assert User.objects.get(pk=alice.pk).time_zone == "UTC"
+
+
+def test_whoever_is_sent_to_the_sign_in_reads_why() -> None:
+    why = "You need to sign in to go on."
+    assert why in Client().get("/held/", follow=True).content.decode()
+    assert why not in Client().get("/accounts/login/").content.decode()
+
+
 def test_changing_to_a_taken_address_is_answered_alike(alice: User, bob: User, client: Client) -> None:
     pages = []
     for number, address in enumerate(("alice@example.com", "free@example.com")):

@@ -114,6 +114,8 @@ def turns_the_page(alice: Person, memory: ScopedMemory) -> None:
     alice.follows(re.compile("^Older"))
     expect(alice.page.get_by_role("link", name=re.compile("Newest"))).to_be_visible()
     assert alice.ids() == [item.id for item in memory.page(after=first.next, limit=25).items]
+    alice.reads("Older memories")
+    assert alice.page.url.endswith("#memories"), "the same top again would look as if nothing had happened"
     alice.looks("the second page")
 
 

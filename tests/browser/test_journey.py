@@ -15,8 +15,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 BROWSERS = {
-    "phone": {**PHONE, "color_scheme": "light"},
-    "phone-no-script": {**PHONE, "color_scheme": "dark", "java_script_enabled": False},
+    "phone": {**PHONE, "color_scheme": "light", "timezone_id": "Asia/Tokyo"},
+    "phone-no-script": {**PHONE, "color_scheme": "dark", "java_script_enabled": False, "timezone_id": "Asia/Tokyo"},
     "desktop": {**DESKTOP, "color_scheme": "dark"},
     "desktop-no-script": {**DESKTOP, "color_scheme": "light", "java_script_enabled": False},
 }
@@ -27,6 +27,7 @@ def test_the_whole_journey(kind: str, new_context: CreateContextCallback, base_u
     script = "no-script" not in kind
     alice = Person(new_context(**BROWSERS[kind]).new_page(), f"journey/{kind}")
     account = journey.signs_up(alice)
+    assert account.time_zone == ("Asia/Tokyo" if kind == "phone" else "UTC"), "a browser without a script cannot say it"
     journey.signs_in(alice)
     journey.sees_an_account_that_no_assistant_uses(alice)
 

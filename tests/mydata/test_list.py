@@ -78,7 +78,7 @@ def test_the_second_page_leads_back_to_the_first(alice_client, alice_memory):
     first = alice_client.get(f"{LIST}?agent=support_bot")
     assert 'rel="prev"' not in reading.body(first)
     second = reading.body(alice_client.get(reading.older(first)))
-    assert 'href="/memories/?agent=support_bot" rel="prev"' in second
+    assert 'href="/memories/?agent=support_bot#memories" rel="prev"' in second
 
 
 @pytest.mark.parametrize(
