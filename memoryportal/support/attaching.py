@@ -131,7 +131,7 @@ def find(request: StaffRequest, reference: Name) -> HttpResponse:
 
 def _found(person: people.Person | None, words: str) -> list[tuple[str, str, bool]]:
     """(id, label, whether it is ticked): all of an account's, or the one that no account has."""
-    if person is None:
+    if person is None or (person.account is None and str(person.subject) == words.strip()):
         try:
             subject = SubjectId(words.strip())
         except InvalidSubject:

@@ -13,6 +13,7 @@ from memoryportal.audit.actions import Action
 from memoryportal.audit.record import Actor, record
 from memoryportal.erasure.models import Erasure
 from memoryportal.memory import InvalidSubject, SubjectId
+from memoryportal.memory.existence import owns_something
 
 from .models import Quota
 
@@ -37,7 +38,9 @@ class TooMany(Exception):
 def find(staff: User, role: str, words: str) -> Person | None:
     """The person with exactly this e-mail address, subject or request reference; None is an event as well.
 
-    Raises TooMany when the member of the staff has made FINDS_PER_HOUR look-ups in this hour.
+    Somebody without an account is found by an id under which something is stored; that it is, is all that is learned.
+    Raises TooMany when the member of the staff has made FINDS_PER_HOUR look-ups in this hour, and StoreUnavailable
+    when nobody can tell whether the id is there: it is no miss then.
     """
     _count(staff)
     found = next(_matches(words.strip()), None)
@@ -86,7 +89,8 @@ def _matches(words: str) -> "Iterator[Person]":
         subject = SubjectId(words)
     except InvalidSubject:
         return
-    if account := _owners(subject).first():
+    account = _owners(subject).first()
+    if account is not None or owns_something(subject):
         yield Person(subject, account)
 
 

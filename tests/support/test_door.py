@@ -31,6 +31,12 @@ def test_only_the_door_makes_a_scoped_memory(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(ROOM.glob("*.py")), ids=lambda path: path.name)
+def test_only_the_look_up_asks_whether_an_id_is_there(path: Path) -> None:
+    """It counts, and leaves an event: whoever asked elsewhere could try ids."""
+    assert ("owns_something" in path.read_text()) == (path.name == "people.py")
+
+
+@pytest.mark.parametrize("path", sorted(ROOM.glob("*.py")), ids=lambda path: path.name)
 def test_no_page_takes_the_memory_of_the_session(path: Path) -> None:
     """request.memory is that of the member of the staff: it has no business here."""
     tree = ast.parse(path.read_text())
