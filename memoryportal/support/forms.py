@@ -1,12 +1,14 @@
 """What the staff type, checked. No form names a person or a memory: these come from the session and the URL."""
 
 import unicodedata
+from collections.abc import Collection
 from typing import Any, Literal, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
+from memoryportal.accounts.roles import PRIVACY, SUPPORT
 from memoryportal.accounts.staff import Category
 from memoryportal.accounts.subjects import OwnSubject
 from memoryportal.erasure.models import Erasure
@@ -19,6 +21,8 @@ from .present import id_label
 from .target import ids_of
 
 By = Literal["meaning", "word"]
+KINDS = {SUPPORT: Kind.SUPPORT, PRIVACY: Kind.REQUEST}  # in this order: the first is the one that is marked
+_ROLE_WORDS = {SUPPORT: "Support: for a case", PRIVACY: "Privacy: for a deletion request"}
 EXACT = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
 PLAIN = RegexValidator(r"\A[A-Za-z0-9][A-Za-z0-9#._/-]*\Z", "Use letters, digits and # . _ / - only.")
 
@@ -57,8 +61,17 @@ class FindForm(forms.Form):
 
 
 class OpenForm(forms.Form):
-    """Why, for how long, and under which of the person's ids. Whom it is about, the session says (target.py)."""
+    """Why, for how long, in which role, and under which of the person's ids. Whom it is about, the session says
+    (target.py). The role is a choice only for whoever holds both; the one of support is marked.
+    """
 
+    role = forms.ChoiceField(
+        label="In which role",
+        help_text="The person and the auditors read it.",
+        required=False,
+        initial=SUPPORT,
+        widget=forms.RadioSelect,
+    )
     under = forms.ChoiceField(label="Which of their ids", required=False, widget=forms.RadioSelect)
     category = forms.ChoiceField(
         label="What it is about",
@@ -85,13 +98,28 @@ class OpenForm(forms.Form):
         error_messages={"required": "Choose for how long."},
     )
 
-    def __init__(self, data: Any = None, *, person: Person, kind: Kind) -> None:
+    def __init__(self, data: Any = None, *, person: Person, roles: Collection[str]) -> None:
         super().__init__(data)
-        self.person, self.kind = person, kind
+        self.person = person
+        self.roles = [role for role in KINDS if role in roles]
         self._offer(ids_of(person))
-        if kind == Kind.REQUEST:
-            ticket = self.fields["ticket"]
+        self._offer_roles()
+
+    def _offer_roles(self) -> None:
+        ticket = self.fields["ticket"]
+        if len(self.roles) > 1:
+            cast(forms.ChoiceField, self.fields["role"]).choices = [(role, _ROLE_WORDS[role]) for role in self.roles]
+            ticket.label = "Case number, or reference of the deletion request"
+            ticket.help_text = "The person reads it. A reference looks like MP-7K3Q-92XA."
+            return
+        del self.fields["role"]
+        if self.roles == [PRIVACY]:
             ticket.label, ticket.help_text = "Reference of the deletion request", "Such as MP-7K3Q-92XA."
+
+    @property
+    def kind(self) -> Kind:
+        """Which rules the access follows: those of the role that was chosen."""
+        return KINDS[self.cleaned_data.get("role") or self.roles[0]]
 
     def _offer(self, ids: list[OwnSubject]) -> None:
         """A choice only where there is one. The id that was found is the one that is marked."""

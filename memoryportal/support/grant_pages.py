@@ -15,7 +15,7 @@ from . import grants, present, reading, target
 from .answers import explained
 from .forms import OpenForm, SearchForm
 from .guard import StaffRequest, staff
-from .models import AccessGrant, How, Kind
+from .models import AccessGrant, How
 from .people import Person
 
 MOST = 50  # earlier accesses that are listed
@@ -51,7 +51,7 @@ def _open(request: StaffRequest, person: Person) -> HttpResponse:
 
 
 def _form(request: StaffRequest, person: Person, data: Any = None) -> OpenForm:
-    return OpenForm(data, person=person, kind=Kind.SUPPORT if request.role == SUPPORT else Kind.REQUEST)
+    return OpenForm(data, person=person, roles=request.roles)
 
 
 def _page(request: StaffRequest, person: Person | None, form: OpenForm | None, status: int = 200) -> HttpResponse:
@@ -59,6 +59,7 @@ def _page(request: StaffRequest, person: Person | None, form: OpenForm | None, s
     context = {
         "form": form,
         "who": present.who(person.account) if person else "",
+        "is_told": bool(person and person.account),
         "name": pseudonym_of_staff(request.user.pk),
         "grants": [present.shown(grant) for grant in mine],
     }
