@@ -360,6 +360,7 @@ def test_the_page_is_in_the_persons_time(alice, proven, alice_memory):
     alice_memory.update(item.id, "Lives in Hamburg.")
     text = take(proven, "html")
     assert "11 March 2026, 05:00" in text
+    assert "Times are in the time zone Asia/Tokyo." in text
     assert "Lives in Bremen." in text
 
 

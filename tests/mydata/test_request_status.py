@@ -128,6 +128,8 @@ def test_it_says_how_it_stands_and_nothing_about_the_person(client, alice, told)
     words = reading.words(page)
     assert "Until it begins you can take it back." in words
     assert "Has to be done by" in words
+    assert "To find this page again, open the link in the newest mail that you have from us." in words
+    assert "Times on this page are in UTC" in words
     for hidden in (KNOWN, alice.subject, "a_17", "vegetarian", "/erasure/", "/memories/"):
         assert hidden not in reading.body(page)
 
