@@ -33,7 +33,10 @@ LIMITS = (
         "The database's write-ahead log keeps older bytes until it is recycled, and backups keep them until they "
         "expire. What comes back with a backup is erased again before people are let in."
     ),
-    "In PostgreSQL's own files the bytes of deleted rows stay until they are overwritten, or rewritten (`scrub`).",
+    (
+        "In PostgreSQL's own files the bytes of deleted rows stay until they are overwritten. Whoever runs the "
+        "database can have them overwritten at once."
+    ),
     HISTORY_LIMIT,
     "Providers of language models and embeddings that were sent the texts keep them by their own rules.",
     "What assistants were handed before, and what they said or stored elsewhere, is outside of this portal.",

@@ -18,6 +18,7 @@ from memoryportal.erasure.receipt_words import in_words
 from memoryportal.erasure.states import State
 from memoryportal.memory.bulk import abilities
 from memoryportal.memory.places import PLACES
+from memoryportal.memory.stores import platform, qdrant, valkey
 
 from .stating import as_file, check, document, stated
 
@@ -121,7 +122,15 @@ def test_who_decided_is_said_by_role_and_never_by_name(alice: User, bob: User) -
 
 def test_what_stands_outside_of_every_promise_is_named(alice: User) -> None:
     limits = " ".join(receipts.statement(ended(alice))["limits"])
-    for word in ("write-ahead log", "backups", "deleted rows", "scrub", "other machines", "Providers", "assistants"):
+    for word in (
+        "write-ahead log",
+        "backups",
+        "deleted rows",
+        "overwritten at once",
+        "other machines",
+        "Providers",
+        "assistants",
+    ):
         assert word in limits
 
 
@@ -167,6 +176,14 @@ def test_everything_that_is_stated_is_said_in_words() -> None:
         "with the exceptions that are named below",
     ):
         assert said in words
+
+
+def test_what_is_not_promised_is_said_in_sentences_for_people() -> None:
+    """No command, no name of a file: whoever reads a receipt runs nothing."""
+    for limit in (*receipts.LIMITS, *(limit for store in (platform, qdrant, valkey) for limit in store.LIMITS)):
+        assert not set("`_<>") & set(limit), limit
+        assert "manage.py" not in limit
+        assert limit.endswith((".", "!")), limit
 
 
 # --- signing ----------------------------------------------------------------------------------------------------------

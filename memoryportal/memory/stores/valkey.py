@@ -20,7 +20,7 @@ from .valkey_places import PlacesMixin
 from .valkey_query import select
 
 LIMITS = (
-    "Contract suite ready; run `make test-valkey`: so far it has been run against a stand-in for valkey-search only.",
+    "What is said here was tested with a stand-in for Valkey's search module, and not yet with the module itself.",
     (
         "A program that writes to this Valkey without the portal is not held back by a pause or an erasure: "
         "what it adds meanwhile is found when everything is read again."
