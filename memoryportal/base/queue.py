@@ -5,12 +5,26 @@ done.
 """
 
 import re
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from procrastinate import exceptions, tasks
+from django.utils import timezone
+from procrastinate import RetryStrategy, exceptions, jobs, tasks
+from procrastinate.retry import RetryDecision
 
 _WORD = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+LONGEST_WAIT = timedelta(hours=1)
+
+
+class Patience(RetryStrategy):
+    """Waits longer after each attempt, and an hour at most: by itself an exponent gets to weeks."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: jobs.Job) -> RetryDecision | None:
+        decision = super().get_retry_decision(exception=exception, job=job)
+        if decision is not None and decision.retry_at is not None:
+            decision.retry_at = min(decision.retry_at, timezone.now() + LONGEST_WAIT)
+        return decision
 
 
 def ring(task: tasks.Task[Any, Any, Any], *, once: str | None = None, **arguments: str | int) -> bool:

@@ -1,15 +1,14 @@
 """End grants whose time is over, and tell the person about each grant, once, when it has ended."""
 
-from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from memoryportal.base.queue import ring
+from memoryportal.base.queue import Patience, ring
 
 from . import mails
 from .grants import end, end_orphaned, overdue
 from .models import AccessGrant, How
 
-PATIENCE = RetryStrategy(max_attempts=10, exponential_wait=5)
+PATIENCE = Patience(max_attempts=10, exponential_wait=5)  # some six hours; then `end_grants` rings again
 
 
 @app.periodic(cron="* * * * *")

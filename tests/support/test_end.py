@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
+from procrastinate.jobs import Job
 
 from memoryportal.accounts.models import User
 from memoryportal.accounts.staff import pseudonym_of_staff
@@ -217,3 +218,18 @@ class TestTheWorker:
         tasks.end_grants(0)
         job = ProcrastinateJob.objects.get(task_name="memoryportal.support.tasks.tell")
         assert job.args == {"grant_id": str(grant.pk)}
+
+
+def test_a_note_that_cannot_be_sent_is_tried_again_within_the_hour() -> None:
+    """An exponent alone would wait for weeks in the end, while the person waits for the note."""
+    tried, strategy = [], tasks.tell.retry_strategy
+    assert strategy is not None
+    with time_machine.travel(timezone.now(), tick=False):
+        for attempts in range(20):
+            job = Job(
+                id=1, queue="default", lock=None, queueing_lock=None, task_name=tasks.tell.name, attempts=attempts
+            )
+            again = strategy.get_retry_exception(OSError("no route to host"), job)
+            if again is not None:
+                tried.append(round((again.retry_decision.retry_at - timezone.now()).total_seconds()))
+    assert tried == [5, 25, 125, 625, 3125, *[3600] * 5]
