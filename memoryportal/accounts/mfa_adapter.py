@@ -27,6 +27,13 @@ def _keys() -> MultiFernet:
 
 
 class MFAAdapter(DefaultMFAAdapter):
+    error_messages = {
+        **DefaultMFAAdapter.error_messages,
+        "incorrect_code": "This code is not right, or its time is over.",
+        "unverified_email": "A new address of yours waits to be confirmed. Confirm it, or keep the old one, before you "
+        "set up a second factor.",
+    }
+
     def encrypt(self, text: str) -> str:
         return _keys().encrypt(text.encode()).decode()
 

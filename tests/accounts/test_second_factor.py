@@ -46,6 +46,16 @@ def test_the_seed_of_recovery_codes_is_stored_encrypted(alice: User) -> None:
     assert all(code not in stored() for code in codes.generate_codes())
 
 
+def test_an_address_that_waits_is_named_as_what_is_in_the_way(alice: User) -> None:
+    client = Client()
+    sign_in(client, alice.email)
+    prove(client)
+    client.post("/accounts/email/", {"email": "new@example.com", "action_add": ""})
+    page = client.get("/accounts/2fa/totp/activate/", follow=True).content.decode()
+    assert "A new address of yours waits to be confirmed." in page
+    assert not Authenticator.objects.exists()
+
+
 def test_two_equal_secrets_are_not_stored_alike() -> None:
     assert MFAAdapter().encrypt("seed") != MFAAdapter().encrypt("seed")
 
@@ -83,7 +93,7 @@ def test_a_code_works_once(alice: User, client: Client) -> None:
         enter(client, code)
         assert is_signed_in(client)
         sign_in(other, "alice@example.com")
-        assert "Incorrect code" in enter(other, code).content.decode()
+        assert "This code is not right, or its time is over." in enter(other, code).content.decode()
         assert not is_signed_in(other)
 
 
