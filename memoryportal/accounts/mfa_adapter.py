@@ -5,10 +5,12 @@ from functools import cache
 
 import qrcode
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
 from qrcode.image.svg import SvgPathFillImage
 
@@ -45,6 +47,10 @@ class MFAAdapter(DefaultMFAAdapter):
             raise ImproperlyConfigured(
                 "A second factor cannot be read: put the former SECRET_KEY into SECRET_KEY_FALLBACKS."
             ) from None
+
+    def generate_authenticator_name(self, user: AbstractBaseUser, type: Authenticator.Type) -> str:
+        """What a new passkey is called unless its owner knows better."""
+        return f"Passkey {Authenticator.objects.filter(user_id=user.pk, type=type).count() + 1}"
 
     def build_totp_svg(self, url: str) -> str:
         """A QR code with a white ground of its own: black on a dark page cannot be scanned."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from django.core.exceptions import ImproperlyConfigured
@@ -54,6 +55,23 @@ def test_an_address_that_waits_is_named_as_what_is_in_the_way(alice: User) -> No
     page = client.get("/accounts/2fa/totp/activate/", follow=True).content.decode()
     assert "A new address of yours waits to be confirmed." in page
     assert not Authenticator.objects.exists()
+
+
+def test_a_new_passkey_has_a_name_that_says_what_it_is(alice: User) -> None:
+    client = Client()
+    sign_in(client, alice.email)
+    prove(client)
+    assert 'value="Passkey 1"' in client.get("/accounts/2fa/webauthn/add/").content.decode()
+
+
+def test_keeping_the_old_address_is_confirmed_in_these_words(alice: User) -> None:
+    client = Client()
+    sign_in(client, alice.email)
+    prove(client)
+    client.post("/accounts/email/", {"email": "new@example.com", "action_add": ""})
+    kept = client.post("/accounts/email/", {"email": "new@example.com", "action_remove": ""}, follow=True)
+    assert "You keep your address. new@example.com does not wait to be confirmed any more." in kept.content.decode()
+    assert list(EmailAddress.objects.filter(user=alice).values_list("email", flat=True)) == [alice.email]
 
 
 def test_two_equal_secrets_are_not_stored_alike() -> None:
