@@ -60,7 +60,9 @@ def in_words(events: Iterable[Event], user: User, openings: dict[str, Event]) ->
 
 
 def _in_a_row(event: Event) -> tuple[object, ...]:
-    """Equal for events that make one entry together: every page that an auditor or privacy opened is one event."""
+    """Equal for events that make one entry together: every page that the staff opened is one event."""
+    if event.action == Action.MEMORY_LISTED and event.role in ROLES:
+        return (event.action, event.actor, event.grant)
     alone = event.action not in (Action.TRAIL_READ, Action.REQUEST_OPENED) or event.role not in ROLES
     return (event.seq,) if alone else (event.action, event.actor)
 
@@ -278,7 +280,7 @@ _WORDS: dict[Action, tuple[Words, Words]] = {
     ),
 }
 _STAFF: dict[Action, Words] = {
-    Action.PERSON_FOUND: _always("looked up your account by something that they knew exactly"),
+    Action.PERSON_FOUND: _always("found your account by its exact e-mail address, id or reference"),
     Action.GRANT_OPENED: lambda d: f"may look at your memories for {d.get('minutes', 'some')} minutes",
     Action.GRANT_REFUSED: _always("asked to look at your memories and was refused"),
     Action.GRANT_ENDED: lambda d: f"can no longer look; read in all: {_number(d)}",

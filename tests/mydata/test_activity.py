@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -128,6 +129,18 @@ def test_pages_that_an_auditor_opens_in_a_row_are_one_entry(alice: User, alice_c
     assert "took a copy of this list, without your memories." in copied
     assert re.search(r"looked at this list, not at your memories, 3 times since \d+ \w+ \d{4}, \d\d:\d\d\.", looked)
     assert "You signed in." in signed_in
+
+
+def test_the_same_hidden_list_in_a_row_is_one_entry(alice: User, alice_client: Client, staff: User) -> None:
+    for grant in (GRANT, GRANT, str(uuid4())):
+        by_staff(staff, alice.subject, Action.MEMORY_LISTED, grant=grant)
+    by_staff(staff, alice.subject, Action.MEMORY_REVEALED, details={"ids": ["a"], "count": 1})
+    by_staff(staff, alice.subject, Action.MEMORY_LISTED)
+    after, read, other, twice, _ = entries(alice_client)
+    assert "read" in read
+    for once in (after, other):
+        assert once.endswith("saw when memories were made, with every text hidden.")
+    assert re.search(r"with every text hidden, 2 times since \d+ \w+ \d{4}, \d\d:\d\d\.", twice)
 
 
 def test_one_member_of_staff_has_one_name_and_another_has_another(
