@@ -104,7 +104,15 @@ def note_use(request: HttpRequest) -> None:
 
 def end_all(user: User) -> int:
     """End every session of an account at once; how many there were."""
-    sessions = list(UserSession.objects.filter(user=user))
+    return _end_these(list(UserSession.objects.filter(user=user)))
+
+
+def end_others(request: HttpRequest, user: User) -> int:
+    """End every session of an account but the one of this request; how many there were."""
+    return _end_these(list(UserSession.objects.filter(user=user).exclude(session_key=request.session.session_key)))
+
+
+def _end_these(sessions: list[UserSession]) -> int:
     for session in sessions:
         session.end()
     return len(sessions)

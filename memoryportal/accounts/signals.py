@@ -14,7 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models.signals import post_delete, post_migrate, post_save, pre_save
 from django.http import HttpRequest
 
-from . import events, roles, sessions
+from . import events, roles, second_factor, sessions
 from .models import User
 
 logger = logging.getLogger(__name__)
@@ -58,6 +58,7 @@ def connect(config: AppConfig) -> None:
     user_logged_in.connect(sessions.stamp, dispatch_uid="accounts.stamp")
     authentication_step_completed.connect(sessions.renew_id, dispatch_uid="accounts.renew_id")
     authenticator_added.connect(use_up_code, dispatch_uid="accounts.use_up_code")
+    authenticator_added.connect(second_factor.note_added, dispatch_uid="accounts.note_added")
     user_logged_in.connect(record_sign_in, dispatch_uid="accounts.record_sign_in")
     user_login_failed.connect(record_refusal, dispatch_uid="accounts.record_refusal")
     post_save.connect(sessions.end_when_disabled, sender=User, dispatch_uid="accounts.end_when_disabled")

@@ -8,13 +8,11 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
 from django.urls import URLPattern, path
 
-from memoryportal.accounts import sessions
+from memoryportal.accounts import second_factor, sessions
 from memoryportal.accounts.http import PortalRequest, is_htmx, login_url, page_path, send_to
 from memoryportal.accounts.roles import roles_of
-from memoryportal.accounts.second_factor import has_second_factor
 from memoryportal.audit.actions import Action
 from memoryportal.audit.record import Actor, record
 
@@ -29,8 +27,8 @@ class StaffRequest(PortalRequest):
 
 
 def staff(*roles: str) -> Callable[[View], View]:
-    """Let in whoever holds one of these roles now and has a second factor. `request.role` is the first that matches,
-    `request.roles` are all that they hold.
+    """Let in whoever holds one of these roles now and showed a second factor in this session.
+    `request.role` is the first role that matches, `request.roles` are all that they hold.
 
     Anonymous people are sent to the login, everybody else gets the 404 of a page that does not exist.
     """
@@ -48,8 +46,8 @@ def staff(*roles: str) -> Callable[[View], View]:
             if not matching:
                 _denied(request, held)
                 raise Http404
-            if not settings.DEMO and not has_second_factor(request.user):
-                return render(request, "support/second_factor.html", status=403)
+            if not settings.DEMO and (refusal := second_factor.refusal(request)):
+                return refusal
             request.role, request.roles = matching[0], held  # type: ignore[attr-defined]
             return view(request, *args, **kwargs)
 

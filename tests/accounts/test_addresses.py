@@ -16,7 +16,7 @@ from memoryportal.accounts.tasks import change_address, change_addresses
 from memoryportal.accounts.waiting import AddressChange, Letter
 from memoryportal.audit.models import Event
 
-from .helpers import add_totp, is_signed_in, links_in, person, sign_in
+from .helpers import add_totp, is_signed_in, links_in, person, sign_in, signed_in
 
 pytestmark = pytest.mark.django_db
 NEW = {"address": "New@Example.com", "reason": "Lost her mailbox, ticket 12"}
@@ -26,9 +26,7 @@ NEW = {"address": "New@Example.com", "reason": "Lost her mailbox, ticket 12"}
 def admin_client(db: None) -> Client:
     user = person("admin@example.com", is_superuser=True)
     add_totp(user)
-    client = Client()
-    client.force_login(user)
-    return client
+    return signed_in(user)
 
 
 def announce(client: Client, account: User, **change: str) -> str:

@@ -19,7 +19,7 @@ from memoryportal.accounts.models import User
 from memoryportal.audit.models import Event
 from memoryportal.memory import SubjectId
 
-from .helpers import HTMX, add_totp, is_signed_in, links_in, person, sign_in, trail_shut
+from .helpers import HTMX, add_totp, is_signed_in, links_in, person, sign_in, signed_in, trail_shut
 
 pytestmark = pytest.mark.django_db
 CANARY = "quillwort-customer"
@@ -34,9 +34,7 @@ def admin(db: None) -> User:
 
 @pytest.fixture
 def admin_client(admin: User) -> Client:
-    client = Client()
-    client.force_login(admin)
-    return client
+    return signed_in(admin)
 
 
 def page(account: User, rest: str = "change/") -> str:
@@ -74,6 +72,18 @@ def test_an_administrator_without_a_second_factor_sees_nothing(client: Client, a
         assert "alice@example.com" not in answer.content.decode()
     settings.DEMO = True
     assert client.get("/admin/").status_code == 200
+
+
+def test_an_administrator_who_did_not_show_the_second_factor_sees_nothing(client: Client, alice: User) -> None:
+    admin = person("admin@example.com", is_superuser=True)
+    client.force_login(admin)
+    add_totp(admin)
+    for answer in (client.get(page(alice)), client.post(page(alice), {"_save": "Save"})):
+        assert answer.status_code == 403
+        assert "First show your second factor" in answer.content.decode()
+        assert "alice@example.com" not in answer.content.decode()
+    assert User.objects.get(pk=alice.pk).is_active
+    assert signed_in(admin).get(page(alice)).status_code == 200
 
 
 def test_a_role_that_was_taken_away_is_gone_at_the_next_request(admin: User, admin_client: Client, alice: User) -> None:

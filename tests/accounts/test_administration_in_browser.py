@@ -4,13 +4,12 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from django.test import Client
 from playwright.sync_api import Page, expect
 
 from memoryportal.accounts.models import User
 from memoryportal.accounts.roles import roles_of
 
-from .helpers import add_totp, person
+from .helpers import add_totp, person, signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 STORED = "() => [localStorage.length, sessionStorage.length]"
@@ -22,8 +21,7 @@ WATCH = """
 
 
 def enter(page: Page, user: User, url: str) -> None:
-    client = Client()
-    client.force_login(user)
+    client = signed_in(user)
     page.context.clear_cookies()
     page.context.add_cookies([{"name": "session", "value": client.cookies["session"].value, "url": url}])
 

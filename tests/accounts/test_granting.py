@@ -15,7 +15,7 @@ from memoryportal.accounts.roles import roles_of
 from memoryportal.accounts.waiting import Letter, RoleAsk
 from memoryportal.audit.models import Event
 
-from .helpers import add_totp, person, trail_shut
+from .helpers import add_totp, person, signed_in, trail_shut
 
 pytestmark = pytest.mark.django_db
 WHY = "She starts in support on Monday"
@@ -28,9 +28,7 @@ def administrator(name: str) -> User:
 
 
 def client_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
+    return signed_in(user)
 
 
 @pytest.fixture

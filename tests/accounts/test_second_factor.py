@@ -7,6 +7,7 @@ import time_machine
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from django.contrib.auth.models import Group
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.test import Client
@@ -194,6 +195,43 @@ def test_after_a_change_of_factors_people_are_told_how_to_end_other_sessions(ali
     assert "end your other sessions" in page
     assert 'href="/accounts/sessions/"' in page
     assert not Authenticator.objects.exists()
+
+
+# --- the staff ---
+
+
+def add_app(client: Client) -> str:
+    """Add an authenticator app on the page for it; its secret."""
+    prove(client)
+    client.get("/accounts/2fa/totp/activate/")
+    secret = str(client.session["mfa.totp.secret"])
+    answer = client.post("/accounts/2fa/totp/activate/", {"code": code_now(secret)})
+    assert answer.status_code == 302
+    return secret
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("of_the_staff", [True, False])
+def test_a_first_factor_ends_the_other_sessions_of_the_staff(of_the_staff: bool, alice: User, bob: User) -> None:
+    alice.groups.set(Group.objects.filter(name="support") if of_the_staff else [])
+    here, elsewhere, bobs = Client(), Client(), Client()
+    for client, address in ((here, alice.email), (elsewhere, alice.email), (bobs, bob.email)):
+        sign_in(client, address)
+        assert is_signed_in(client)
+    add_app(here)
+    assert is_signed_in(elsewhere) is not of_the_staff
+    assert is_signed_in(here)
+    assert is_signed_in(bobs)
+    assert here.get("/support/").status_code == (200 if of_the_staff else 404), "who added it has it"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_session_that_showed_none_does_not_count_by_adding_one_of_its_own(alice: User, client: Client) -> None:
+    alice.groups.set(Group.objects.filter(name="support"))
+    sign_in(client, alice.email)
+    Authenticator.objects.create(user=alice, type="webauthn", data={"name": "her key", "credential": {}})
+    add_app(client)
+    assert client.get("/support/").status_code == 403
 
 
 # --- passkeys ---

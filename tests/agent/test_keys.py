@@ -14,7 +14,7 @@ from django.utils import timezone
 from memoryportal.agent import keys
 from memoryportal.agent.models import ServiceKey
 from memoryportal.audit.models import Event
-from tests.accounts.helpers import add_totp, person, trail_shut
+from tests.accounts.helpers import add_totp, person, signed_in, trail_shut
 
 from .calling import Assistant, call, code, make_key, somebody
 
@@ -252,9 +252,7 @@ def test_nothing_happens_that_the_trail_does_not_take() -> None:
 def admin_client(db: None) -> Client:
     user = person("admin@example.com", is_superuser=True)
     add_totp(user)
-    client = Client()
-    client.force_login(user)
-    return client
+    return signed_in(user)
 
 
 def page(key: ServiceKey, rest: str = "change/") -> str:

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from django.test import Client
 from playwright.sync_api import BrowserContext, Page, expect
 
 from memoryportal.accounts.models import User
 from memoryportal.memory import ScopedMemory, SubjectId
 from memoryportal.mydata.demo import load_person
+from tests.accounts.helpers import signed_in
 
 from .looking import Looking
 from .person import CANARY
@@ -25,8 +25,7 @@ def base_url(live_server: Any) -> str:
 
 def enter(context: BrowserContext, user: User, base_url: str) -> None:
     """Sign somebody in without the form, which has tests of its own."""
-    client = Client()
-    client.force_login(user)
+    client = signed_in(user)
     context.add_cookies([{"name": "session", "value": client.cookies["session"].value, "url": base_url}])
 
 

@@ -16,6 +16,7 @@ from memoryportal.audit.models import Event
 from memoryportal.memory import Item, ScopedMemory
 from memoryportal.support.models import AccessGrant
 from tests.accounts.helpers import add_totp, person
+from tests.accounts.helpers import signed_in as signed_in
 
 WHY = {"category": "question", "ticket": "T-4711", "reason": "The person asked what is stored", "minutes": "15"}
 _APPEND = "FUNCTION audit_append(text, text, text, text, text, text, text, text, jsonb)"
@@ -31,12 +32,6 @@ def staff_member(name: str, *roles: str, factor: bool = True) -> User:
 
 def linked(account: User, subject: str, issuer: str = "") -> SubjectLink:
     return SubjectLink.objects.create(account=account, subject=subject, issuer=issuer, proof="operator", reason="test")
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def find(client: Client, words: str, **more: Any) -> Any:

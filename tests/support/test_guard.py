@@ -12,7 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from memoryportal.accounts.models import User
 from memoryportal.accounts.roles import ROLES
 from memoryportal.support.guard import staff, staff_path
-from tests.accounts.helpers import add_totp
+from tests.accounts.helpers import add_totp, code_now, prove, sign_in
 
 from .staffing import actions, last_event, newest, said, signed_in, staff_member
 
@@ -69,13 +69,52 @@ def test_nothing_is_done_without_the_second_factor(alice: User) -> None:
     assert actions(before) == []
 
 
-def test_the_second_factor_counts_from_the_next_request() -> None:
+def test_a_session_from_before_the_second_factor_stays_out(alice: User) -> None:
     user = staff_member("weak", "support", factor=False)
     client = signed_in(user)
     add_totp(user)
+    before = newest()
+    for answer in (client.get("/support/people/"), client.post("/support/people/", {"words": "alice@example.com"})):
+        assert answer.status_code == 403
+        assert "First show your second factor" in said(answer)
+    assert actions(before) == []
+    assert signed_in(user).get("/support/people/").status_code == 200
+
+
+def test_showing_the_second_factor_opens_the_page_that_was_asked_for() -> None:
+    user = staff_member("weak", "support", factor=False)
+    client = signed_in(user)
+    secret = add_totp(user)
+    page = client.get("/support/people/").content.decode()
+    way = "/accounts/2fa/reauthenticate/?next=%2Fsupport%2Fpeople%2F"
+    assert f'href="{way}"' in page
+    assert prove(client).status_code == 302  # the password alone is not what was asked for
+    assert client.get("/support/people/").status_code == 403
+    answer = client.post(way, {"code": code_now(secret)})
+    assert answer.headers["Location"] == "/support/people/"
+    assert client.get("/support/people/").status_code == 200
+
+
+def test_a_sign_in_with_code_or_recovery_code_opens_the_pages() -> None:
+    from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+
+    user = staff_member("strong", "support", factor=False)
+    secret, recovery = add_totp(user), RecoveryCodes.activate(user).generate_codes()[0]
+    for code in (code_now(secret), recovery):
+        client = Client()
+        sign_in(client, "strong@example.com")
+        client.post("/accounts/2fa/authenticate/", {"code": code})
+        assert client.get("/support/").status_code == 200
+
+
+def test_a_factor_that_was_removed_or_replaced_counts_no_more() -> None:
+    user = staff_member("strong", "support")
+    client = signed_in(user)
     assert client.get("/support/").status_code == 200
     user.authenticator_set.all().delete()
     assert client.get("/support/").status_code == 403
+    add_totp(user)
+    assert "First show your second factor" in said(client.get("/support/"))
 
 
 def test_recovery_codes_alone_are_no_second_factor() -> None:

@@ -8,11 +8,10 @@ from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
 from django.urls import URLPattern, URLResolver
 
+from .. import second_factor
 from ..http import is_htmx, login_url, page_path, send_to
-from ..second_factor import has_second_factor
 from ..waiting import RoleAsk
 
 View = Callable[..., HttpResponseBase]
@@ -63,9 +62,7 @@ def _refusal(request: HttpRequest) -> HttpResponseBase | None:
         return send_to(request, login_url(request.get_full_path() if is_a_page else page_path(request)))
     if not is_administrator(request):
         raise Http404
-    if not settings.DEMO and not has_second_factor(request.user):
-        return render(request, "support/second_factor.html", status=403)
-    return None
+    return None if settings.DEMO else second_factor.refusal(request)
 
 
 site = Site(name="admin")
