@@ -19,6 +19,7 @@ from memoryportal.support import tasks
 from memoryportal.support.grants import GrantEnded, check_open, use
 from memoryportal.support.mails import note_about_grant
 from memoryportal.support.models import AccessGrant
+from tests.erasure.making import an_erasure
 
 from .staffing import actions, last_event, newest, no_text_of, open_access, page_of, said, signed_in
 
@@ -157,9 +158,7 @@ class TestTheWorker:
             tasks.tell(str(pk))
 
     def test_ends_what_is_over_and_leaves_the_rest(self, grant: AccessGrant, bob: User, privacy: User) -> None:
-        from memoryportal.erasure.models import Erasure
-
-        erasure = Erasure.objects.create(account=bob, subjects=[bob.subject])
+        erasure = an_erasure(bob.subject, account=bob, state="waiting")
         other = open_access(signed_in(privacy), erasure.reference, ticket=erasure.reference)
         AccessGrant.objects.filter(pk=grant.pk).update(ends_at=timezone.now() - timedelta(seconds=1))
         self.work()

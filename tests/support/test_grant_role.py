@@ -28,7 +28,7 @@ def both_client(both: User) -> Client:
 
 @pytest.fixture
 def reference(alice: User) -> str:
-    return str(an_erasure(alice.subject, account=alice, state="identity").reference)
+    return str(an_erasure(alice.subject, account=alice, state="waiting").reference)
 
 
 def roles_of(grant: AccessGrant) -> set[str]:

@@ -9,7 +9,9 @@ from django.test import Client
 from django.utils import timezone
 
 from memoryportal.accounts.models import SubjectLink, User
-from memoryportal.memory import ScopedMemory
+from memoryportal.erasure import decisions, services
+from memoryportal.erasure.models import Channel, Erasure
+from memoryportal.memory import ScopedMemory, SubjectId
 from memoryportal.support.models import AccessGrant
 from tests.erasure.making import an_erasure
 
@@ -203,7 +205,7 @@ class TestPrivacy:
     """Privacy looks for a deletion request, which has to be there."""
 
     def test_a_request_of_the_person_opens_access(self, alice: User, privacy_client: Client) -> None:
-        erasure = an_erasure(alice.subject, account=alice)
+        erasure = an_erasure(alice.subject, account=alice, state="waiting")
         grant = open_access(privacy_client, erasure.reference, ticket=erasure.reference.lower(), category="deletion")
         assert (grant.kind, grant.ticket) == ("request", erasure.reference)
         assert last_event("grant.opened").role == "privacy"
@@ -218,6 +220,51 @@ class TestPrivacy:
         assert answer.status_code == 422
         assert "This person has no deletion request with this reference." in said(answer)
         assert not AccessGrant.objects.exists()
+
+    @pytest.mark.parametrize("state", ["completed", "completed-with-exceptions", "refused", "cancelled", "unconfirmed"])
+    def test_a_request_that_has_ended_does_not(self, state: str, alice: User, privacy_client: Client) -> None:
+        erasure = an_erasure(alice.subject, account=alice, state=state)
+        assert "This request has ended" in turned_away(privacy_client, erasure)
+
+    def test_one_of_the_public_form_that_nobody_confirmed_does_not(self, alice: User, privacy_client: Client) -> None:
+        """Anybody can send it, a curious officer too."""
+        erasure = services.file(Channel.FORM, [SubjectId(alice.subject)], account=alice)
+        assert "Nobody has shown yet who asks" in turned_away(privacy_client, erasure)
+
+    def test_one_officer_alone_does_not_make_the_occasion(
+        self, alice: User, privacy: User, privacy_client: Client, colleague: User
+    ) -> None:
+        erasure = services.file(Channel.PRIVACY, [SubjectId(alice.subject)], account=alice, by=privacy)
+        assert "You worked on this request yourself" in turned_away(privacy_client, erasure)
+        decisions.check_identity(erasure.pk, privacy, "Called back on the number that we have")
+        assert "You worked on this request yourself" in turned_away(privacy_client, erasure)
+        second = open_access(signed_in(colleague), ticket=erasure.reference)
+        assert second.kind == "request", "the one who is to approve it can look"
+        decisions.approve(erasure.pk, colleague)
+        assert open_access(privacy_client, ticket=erasure.reference).kind == "request"
+
+    def test_who_found_the_ids_of_a_stranger_does_not(self, alice: User, privacy: User, privacy_client: Client) -> None:
+        """A request from an address that is nobody's account's: its link proves who reads the mails, not whose data."""
+        erasure = services.file(Channel.FORM, address="privacy@private.example")
+        Erasure.objects.filter(pk=erasure.pk).update(identified_at=timezone.now(), identified_how="mail")
+        decisions.attach(erasure.pk, privacy, [SubjectId(alice.subject)])
+        assert "You worked on this request yourself" in turned_away(privacy_client, erasure)
+
+    def test_a_letter_that_the_person_confirmed_does(self, alice: User, privacy: User, privacy_client: Client) -> None:
+        erasure = services.file(Channel.PRIVACY, [SubjectId(alice.subject)], account=alice, by=privacy)
+        Erasure.objects.filter(pk=erasure.pk).update(identified_at=timezone.now(), identified_how="session")
+        assert open_access(privacy_client, ticket=erasure.reference).kind == "request"
+
+
+def turned_away(client: Client, erasure: Erasure) -> str:
+    """What is said when no access is opened for this request."""
+    find(client, "alice@example.com")
+    before = newest()
+    answer = client.post("/support/grants/", {**WHY, "ticket": erasure.reference})
+    assert answer.status_code == 422
+    assert actions(before) == []
+    assert not AccessGrant.objects.exists()
+    return said(answer)
 
 
 def test_the_list_has_ones_own_accesses_only(grant: AccessGrant, support_client: Client, bob: User) -> None:

@@ -95,8 +95,8 @@ def test_somebody_without_an_address_is_checked_by_privacy(
 
 
 def test_privacy_writes_it_down_as_privacy(alice: User, privacy_client: Client) -> None:
-    """Under an access for an earlier request, which has ended."""
-    earlier = a_request(alice.subject, account=alice, state="refused")
+    """Under an access for an earlier request, which is about one assistant."""
+    earlier = a_request(alice.subject, account=alice, state="waiting", scope="assistant", agent="shop_bot")
     grant = open_access(privacy_client, earlier.reference, ticket=earlier.reference, category="deletion")
     privacy_client.post(page_of(grant, "request/"), {"reason": REASON})
     filed = Erasure.objects.exclude(pk=earlier.pk).get()

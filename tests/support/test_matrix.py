@@ -114,7 +114,7 @@ def test_every_cell_that_is_open(role: str, ids: dict[str, Any], items: list[Ite
     """With ids of one's own. Without this a portal that lets nobody in would pass."""
     client = client_of(role)
     if role != "auditor":
-        erasure = an_erasure(alice.subject, account=alice)
+        erasure = an_erasure(alice.subject, account=alice, state="waiting")
         ids["grant_id"] = open_access(client, ticket=erasure.reference, minutes="60").pk
     reached = 0
     for route, verb in product(STAFF_PAGES, VERBS):

@@ -258,7 +258,7 @@ class TestTheTimeline:
         assert colleague.email not in page.content.decode()
 
     def test_accesses_for_it_are_in_it(self, alice: User, alice_memory: ScopedMemory, privacy_client: Client) -> None:
-        erasure = a_request(alice.subject, account=alice)
+        erasure = a_request(alice.subject, account=alice, state="waiting")
         assert f'value="{erasure.reference}"' in privacy_client.get(story(erasure)).content.decode()
         grant = open_access(privacy_client, erasure.reference, ticket=erasure.reference, category="deletion")
         privacy_client.post(page_of(grant, "end/"))
