@@ -14,7 +14,7 @@ from .problems import KINDS, MEDIA_TYPE
 
 PREFIX = "/api/v1/"
 _METHODS = ("get", "post", "patch", "delete")
-_OBJECTS = ("Message", "Memory", "Found", "Count")  # what stands inside of bodies and answers
+_OBJECTS = ("Message", "Memory", "Stored", "Found", "Count")  # what stands inside of bodies and answers
 # What the code itself checks: another id is a 404 like any other, and a bad key has a code of its own.
 _SCHEMAS: dict[str, dict[str, Any]] = {
     idempotency.HEADER: idempotency.SCHEMA,
@@ -86,6 +86,13 @@ def _shown(method: str, path: str, operation: dict[str, Any], schemas: dict[str,
 
 
 def _fields(schema: dict[str, Any], schemas: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of one kind of object, or of several of which it is one: each name once."""
+    choices = [_fields_of(choice, schemas) for choice in schema.get("anyOf", [schema])]
+    everything = {field["name"]: field for fields in choices for field in fields}
+    return list(everything.values())
+
+
+def _fields_of(schema: dict[str, Any], schemas: dict[str, Any]) -> list[dict[str, Any]]:
     model = schemas[_name(schema)]
     required = model.get("required", [])
     return [

@@ -29,6 +29,7 @@ class Visit:
     subject: SubjectId
     agent: str
     run: str | None
+    reads: bool  # whether it may be told what is remembered, whatever else it does
 
     @property
     def memory(self) -> ScopedMemory:
@@ -67,7 +68,8 @@ class SubjectToken(_Bearer):
         if self.right not in claims.rights or self.right not in standing.rights:
             raise Problem("right-missing")
         refuse_agent(standing.agents, claims.agent)
-        return Visit(claims.key, standing.prefix, claims.subject, claims.agent, claims.run)
+        reads = "read" in claims.rights and "read" in standing.rights
+        return Visit(claims.key, standing.prefix, claims.subject, claims.agent, claims.run, reads)
 
 
 class HostKey(_Bearer):

@@ -14,12 +14,13 @@ from memoryportal.memory import Item, MemoryNotFound
 
 from .door import SubjectToken, Visit
 from .idempotency import OnceKey, Outcome, Writer, once
-from .schemas import Add, Added, Correct, Deleted, Found, Listed, Memory, Overview, Results, Search
+from .schemas import Add, Added, Correct, Deleted, Found, Listed, Memory, Overview, Results, Search, Stored
 from .statuses import answers
 from .trail import changing
 
 router = Router(tags=["memories"])
 MemoryId = Annotated[str, Path(description="The id of a memory.")]
+Known = Memory | Stored
 READ, WRITE, DELETE = SubjectToken("read"), SubjectToken("write"), SubjectToken("delete")
 
 
@@ -47,15 +48,14 @@ def add(request: TokenRequest, body: Add, idempotency_key: OnceKey = None) -> St
         return Outcome([item.id for item in fresh], {"stopped": added.stopped})
 
     outcome = once(request, _writer(visit, "add"), act)
-    items = _still_there(visit, outcome.ids) if outcome.replayed else fresh
-    return Status(201, Added(memories=[Memory.of(item) for item in items], stopped=outcome.counts["stopped"]))
+    return Status(201, Added(memories=_told(visit, outcome, fresh), stopped=outcome.counts["stopped"]))
 
 
 @router.post("/memories/search", url_name="search", auth=READ, response=answers(200, Results), operation_id="search")
 def search(request: TokenRequest, body: Search) -> Results:
     """Find memories. What has expired is not handed to assistants."""
     found = request.auth.memory.search(body.query, by=body.by, limit=body.limit)
-    return Results(memories=[Found.of_hit(hit) for hit in found.hits if not hit.item.expired], more=found.more)
+    return Results(memories=[Found.of_hit(hit) for hit in found.hits], more=found.more)
 
 
 @router.get("/memories", url_name="memories", auth=READ, response=answers(200, Listed), operation_id="list")
@@ -68,24 +68,23 @@ def page(
 ) -> Listed:
     """All memories in pages. What has expired is not handed to assistants, so a page may be shorter than `limit`."""
     found = request.auth.memory.page(after=after, limit=limit, order=order)
-    shown = [Memory.of(item) for item in found.items if not item.expired]
-    return Listed(memories=shown, next=found.next, total=found.total)
+    return Listed(memories=[Memory.of(item) for item in found.items], next=found.next, total=found.total)
 
 
 @router.get("/memories/{memory_id}", url_name="memory", auth=READ, response=answers(200, Memory), operation_id="get")
 def get(request: TokenRequest, memory_id: MemoryId) -> Memory:
     """One memory. Somebody else's, another assistant's and one that never was are the same 404."""
-    item = request.auth.memory.get(memory_id)
-    if item.expired:
-        raise MemoryNotFound("not handed to assistants any more")
-    return Memory.of(item)
+    return Memory.of(request.auth.memory.get(memory_id))
 
 
 @router.patch(
-    "/memories/{memory_id}", url_name="memory", auth=WRITE, response=answers(200, Memory), operation_id="correct"
+    "/memories/{memory_id}", url_name="memory", auth=WRITE, response=answers(200, Known), operation_id="correct"
 )
-def correct(request: TokenRequest, memory_id: MemoryId, body: Correct, idempotency_key: OnceKey = None) -> Memory:
-    """Give a memory another wording. The person sees in their list of acts that an assistant did."""
+def correct(request: TokenRequest, memory_id: MemoryId, body: Correct, idempotency_key: OnceKey = None) -> Known:
+    """Give a memory another wording. The person sees in their list of acts that an assistant did.
+
+    A token without the right `read`, and a repeated request, get the id alone.
+    """
     visit, known, fresh = request.auth, _id(memory_id), list[Item]()
 
     def act() -> Outcome:
@@ -94,7 +93,7 @@ def correct(request: TokenRequest, memory_id: MemoryId, body: Correct, idempoten
         return Outcome([known])
 
     outcome = once(request, _writer(visit, "correct"), act)
-    return Memory.of(fresh[0] if fresh else visit.memory.get(outcome.ids[0]))
+    return _told(visit, outcome, fresh)[0]
 
 
 @router.delete(
@@ -131,12 +130,13 @@ def _writer(visit: Visit, route: str) -> Writer:
     return Writer(visit.key, visit.subject, route, visit.agent, visit.run)
 
 
-def _still_there(visit: Visit, ids: list[str]) -> list[Item]:
-    """Those of these memories that were not deleted since."""
-    found = []
-    for memory_id in ids:
-        try:
-            found.append(visit.memory.get(memory_id))
-        except MemoryNotFound:
-            continue
-    return found
+def _told(visit: Visit, outcome: Outcome, fresh: list[Item]) -> list[Known]:
+    """What the one who wrote is told: ids, and with the right to read the memories as this request left them, unless
+    they have expired.
+
+    A repeated request reads nothing. What stands there by now may be somebody else's wording, and whether this token
+    may be told that, a restriction included, is a question of its own.
+    """
+    if outcome.replayed or not visit.reads:
+        return [Stored(id=memory_id) for memory_id in outcome.ids]
+    return [Stored(id=item.id) if item.expired else Memory.of(item) for item in fresh]

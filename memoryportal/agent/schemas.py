@@ -130,6 +130,12 @@ class Memory(_Out):
         return cls(**{name: getattr(item, name) for name in cls.model_fields})
 
 
+class Stored(_Out):
+    """A memory for somebody who may not read, or who asks again: its id, and nothing of what it says."""
+
+    id: str
+
+
 class Found(Memory):
     """A memory that was found. `score` is 0 to 1, and null for a search by word."""
 
@@ -141,10 +147,11 @@ class Found(Memory):
 
 
 class Added(_Out):
-    """What is remembered now; with `infer` that may be nothing. `stopped` counts wordings that the person never wants
-    to be learned again, and that were left out."""
+    """What is remembered now; with `infer` that may be nothing. A token without the right `read`, and a repeated
+    request, get ids alone. `stopped` counts wordings that the person never wants to be learned again, and that were
+    left out."""
 
-    memories: list[Memory]
+    memories: list[Memory | Stored]
     stopped: int
 
 

@@ -50,7 +50,7 @@ class ScopedMemory:
     `ScopedMemory(subject, …)` acts for an assistant: the library's and the gateway's side, and the default. What the
     person has switched binds it. Their restriction raises UseRestricted in everything that reads, their pause
     WritesPaused in `add` and `update`, a running erasure ErasureRunning in both; and each memory that it is handed is
-    noted in the use log (uses.py), or not handed out.
+    noted in the use log (uses.py), or not handed out. What has expired is counted, and not handed out.
 
     `ScopedMemory.for_person(subject)` acts for the person: the portal's pages, its staff on the person's behalf, and
     erasures. It reads on whatever is switched, corrects during a pause, and is not noted. Nobody but the portal, which
@@ -88,8 +88,7 @@ class ScopedMemory:
         found, more, total = self._readable().page(self.scope, filters, position, arguments.limit_given(limit), order)
         last = found[-1] if found else None
         following = cursors.encode(_key(last), filters, order) if more and last else None
-        items = [to_item(row) for row in recheck(self.scope, found)]
-        self._note(items)
+        items = self._handed([to_item(row) for row in recheck(self.scope, found)])
         return Page(items, following, total)
 
     def summary(self, filters: Filters | None = None) -> Summary:
@@ -107,7 +106,7 @@ class ScopedMemory:
         filters: Filters | None = None,
         limit: int = 25,
     ) -> Hits:
-        """Results, best first; expired memories are found too. BadQuery for words that cannot be searched."""
+        """Results, best first; the person finds expired memories too. BadQuery for words that cannot be searched."""
         words, limit, filters = check_query(words), arguments.limit_given(limit), arguments.filters_given(filters)
         if arguments.is_by_word(by):
             rows = self._readable().by_word(self.scope, words.split(), filters, limit + 1)
@@ -115,22 +114,24 @@ class ScopedMemory:
         else:
             near = self._readable().by_meaning(self.scope, words, filters, limit + 1, relevance_floor())
             hits = [Hit(to_item(row), score) for row, score in near]
-        self._note([hit.item for hit in hits[:limit]])
-        return Hits(hits[:limit], len(hits) > limit)
+        kept = {item.id for item in self._handed([hit.item for hit in hits[:limit]])}
+        return Hits([hit for hit in hits[:limit] if hit.item.id in kept], len(hits) > limit)
 
     def get(self, memory_id: str) -> Item:
         """One memory of this scope."""
         self._readable()
-        item = to_item(self._row(memory_id))
-        self._note([item])
-        return item
+        handed = self._handed([to_item(self._row(memory_id))])
+        if not handed:
+            raise MemoryNotFound("not handed to assistants any more")
+        return handed[0]
 
     def get_many(self, memory_ids: list[str]) -> list[Item]:
         """These memories in the order asked for; MemoryNotFound when one of them is not in this scope."""
         self._readable()
         items = self._items(arguments.ids_given(memory_ids))
-        self._note(items)
-        return items
+        if len(handed := self._handed(items)) < len(items):
+            raise MemoryNotFound("not handed to assistants any more")
+        return handed
 
     def history(self, memory_id: str) -> list[Version]:
         """All changes of one memory, oldest first."""
@@ -187,9 +188,14 @@ class ScopedMemory:
         controls.require_usable(store, self.scope)
         return store
 
-    def _note(self, items: list[Item]) -> None:
-        """In the use log, before these are handed out. Raises UseRestricted, ErasureRunning."""
-        uses.note(current_store(), self.scope, [item.id for item in items])
+    def _handed(self, items: list[Item]) -> list[Item]:
+        """What of this is handed out, in the use log before it is. What has expired is for the person alone.
+
+        Raises UseRestricted, ErasureRunning.
+        """
+        handed = items if self.scope.by_person else [item for item in items if not item.expired]
+        uses.note(current_store(), self.scope, [item.id for item in handed])
+        return handed
 
     def _persons_own(self) -> None:
         if not self.scope.by_person:

@@ -17,7 +17,7 @@ from memoryportal.agent import tasks
 from memoryportal.agent.idempotency import Outcome, Writer, once
 from memoryportal.agent.models import Call
 from memoryportal.agent.problems import Problem
-from memoryportal.memory import NotConfirmed, StoreUnavailable, SubjectId
+from memoryportal.memory import NotConfirmed, ScopedMemory, StoreUnavailable, SubjectId, controls
 
 from .calling import Assistant, call, code, make_key
 
@@ -32,7 +32,7 @@ def add(assistant: Assistant, name: str = "one", body: Any = None) -> Any:
 def test_the_same_again_is_stored_once(alice: Assistant) -> None:
     first, second = add(alice), add(alice)
     assert (first.status_code, second.status_code) == (201, 201)
-    assert first.json() == second.json()
+    assert second.json() == {"memories": [{"id": first.json()["memories"][0]["id"]}], "stopped": 0}
     assert alice.texts() == ["I am vegetarian."]
 
 
@@ -74,7 +74,8 @@ def test_corrections_and_deletions(alice: Assistant) -> None:
     first = alice.call("patch", path, {"text": "I am vegan."}, Idempotency_Key="one")
     alice.memory.update(memory_id, "I am a person who eats fruit.")
     again = alice.call("patch", path, {"text": "I am vegan."}, Idempotency_Key="one")
-    assert (first.status_code, again.status_code) == (200, 200)
+    assert (first.status_code, first.json()["text"]) == (200, "I am vegan.")
+    assert (again.status_code, again.json()) == (200, {"id": memory_id})
     assert alice.texts() == ["I am a person who eats fruit."], "it was not corrected a second time"
     gone = alice.call("delete", path, Idempotency_Key="one")
     assert alice.call("delete", path, Idempotency_Key="one").json() == gone.json()
@@ -99,8 +100,35 @@ def test_a_memory_that_was_deleted_meanwhile_does_not_come_back(alice: Assistant
     memory_id = add(alice).json()["memories"][0]["id"]
     alice.memory.delete(memory_id)
     again = add(alice)
-    assert (again.status_code, again.json()["memories"]) == (201, [])
+    assert (again.status_code, again.json()["memories"]) == (201, [{"id": memory_id}])
     assert alice.memory.count() == 0
+
+
+def test_a_repeat_does_not_say_what_the_memory_says_by_now(key: str, alice: Assistant) -> None:
+    writer = Assistant(key, alice.subject, rights=["write"])
+    for assistant in (alice, writer):
+        memory_id = add(assistant, "same").json()["memories"][0]["id"]
+        path = f"/memories/{memory_id}"
+        assistant.call("patch", path, {"text": "I am vegan."}, Idempotency_Key="same")
+        ScopedMemory.for_person(SubjectId(alice.subject)).update(memory_id, "I have a secret illness.")
+        again = [add(assistant, "same"), assistant.call("patch", path, {"text": "I am vegan."}, Idempotency_Key="same")]
+        assert [answer.status_code for answer in again] == [201, 200]
+        assert all("illness" not in answer.content.decode() for answer in again)
+        assert alice.memory.for_person(SubjectId(alice.subject)).handed(memory_id) == []
+        Call.objects.all().delete()
+
+
+@pytest.mark.parametrize("switch", [controls.restrict, controls.pause])
+def test_a_lost_answer_is_given_again_whatever_the_person_switched_meanwhile(alice: Assistant, switch: Any) -> None:
+    memory_id = add(alice).json()["memories"][0]["id"]
+    path = f"/memories/{memory_id}"
+    alice.call("patch", path, {"text": "I am vegan."}, Idempotency_Key="two")
+    switch(SubjectId(alice.subject))
+    again = add(alice), alice.call("patch", path, {"text": "I am vegan."}, Idempotency_Key="two")
+    assert [answer.status_code for answer in again] == [201, 200]
+    assert (again[0].json()["memories"], again[1].json()) == ([{"id": memory_id}], {"id": memory_id})
+    person = ScopedMemory.for_person(SubjectId(alice.subject))
+    assert [item.text for item in person.walk()] == ["I am vegan."]
 
 
 @pytest.mark.parametrize("name", ["", "a b", "\u00e4", "a" * 129, "\x7f", "a\tb"])

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from memoryportal.agent.models import ServiceKey
+from memoryportal.memory import ScopedMemory, SubjectId
+
 from .calling import Assistant, code
 
 pytestmark = pytest.mark.django_db
@@ -155,7 +158,11 @@ def test_what_has_expired_is_not_handed_out(alice: Assistant) -> None:
     assert [memory["id"] for memory in alice.call("get", "/memories").json()["memories"]] == [kept["id"]]
     found = alice.call("post", "/memories/search", {"query": "diet"}).json()["memories"]
     assert [memory["id"] for memory in found] == [kept["id"]]
-    assert alice.memory.get(old).expired, "it is stored all the same, for the person to see"
+    assert alice.call("patch", f"/memories/{old}", {"text": "I was on a diet."}).json() == {"id": old}
+    person = ScopedMemory.for_person(SubjectId(alice.subject))
+    assert person.get(old).expired, "it is stored all the same, for the person to see"
+    assert person.handed(old) == [], "nor does the log say that it was handed out"
+    assert sum(handed.times for handed in person.handed(kept["id"])) == 2
 
 
 @pytest.mark.parametrize(
@@ -181,6 +188,25 @@ def test_each_operation_needs_its_right(
     assert alice.texts() == ["I am vegetarian."]
     answer = Assistant(key, alice.subject, rights=[right]).call(verb, path.format(id=memory_id), body)
     assert answer.status_code in (200, 201)
+
+
+def test_a_token_that_may_not_read_is_told_ids_alone(key: str, alice: Assistant) -> None:
+    """What it did not send itself stays untold: metadata, roles, times, and what others wrote."""
+    told = {"text": "I am vegetarian.", "infer": False, "metadata": {"pin": "4711"}}
+    memory_id = alice.call("post", "/memories", told).json()["memories"][0]["id"]
+    writer = Assistant(key, alice.subject, rights=["write"])
+    corrected = writer.call("patch", f"/memories/{memory_id}", {"text": "I am vegan."})
+    assert (corrected.status_code, corrected.json()) == (200, {"id": memory_id})
+    added = writer.call("post", "/memories", {"text": "I live in Porto.", "infer": False}).json()
+    assert [set(memory) for memory in added["memories"]] == [{"id"}]
+    assert sorted(alice.texts()) == ["I am vegan.", "I live in Porto."]
+
+
+def test_a_key_that_lost_the_right_to_read_takes_it_from_its_tokens(alice: Assistant) -> None:
+    memory_id = alice.add("I am vegetarian.")
+    ServiceKey.objects.update(rights=["write"])
+    assert alice.call("patch", f"/memories/{memory_id}", {"text": "I am vegan."}).json() == {"id": memory_id}
+    assert alice.memory.get(memory_id).text == "I am vegan."
 
 
 def test_words_in_a_memory_move_no_scope(alice: Assistant, bob: Assistant) -> None:

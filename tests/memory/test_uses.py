@@ -7,7 +7,16 @@ from typing import Any
 import psycopg
 import pytest
 
-from memoryportal.memory import Filters, ScopedMemory, ScopeViolation, StoreUnavailable, bulk, pool, uses
+from memoryportal.memory import (
+    Filters,
+    MemoryNotFound,
+    ScopedMemory,
+    ScopeViolation,
+    StoreUnavailable,
+    bulk,
+    pool,
+    uses,
+)
 from memoryportal.memory.configuration import configuration
 from memoryportal.memory.stores import current_store
 from memoryportal.memory.tasks import prune_uses
@@ -56,6 +65,33 @@ def test_what_the_person_reads_is_not_noted(superuser: Superuser, alice: ScopedM
     HANDS_OUT[name](alice, tea)
     HANDS_OUT[name](ScopedMemory.for_person(alice.subject, agent="cook"), tea)
     assert _log(superuser) == []
+
+
+@pytest.mark.parametrize("name", HANDS_OUT)
+def test_what_has_expired_is_neither_handed_to_an_assistant_nor_noted(
+    superuser: Superuser, alice: ScopedMemory, name: str
+) -> None:
+    cook = _cook(alice)
+    expired = cook.add("I drank tea", expires="2020-01-01")[0].id
+    if name in ("get", "get_many", "history"):
+        with pytest.raises(MemoryNotFound):
+            HANDS_OUT[name](cook, expired)
+    else:
+        handed = HANDS_OUT[name](cook, expired)
+        assert list(getattr(handed, "items", None) or getattr(handed, "hits", [])) == []
+    assert _log(superuser) == []
+    assert HANDS_OUT[name](alice, expired), "the person sees it"
+    assert (cook.count(), cook.page().total) == (1, 1)
+
+
+def test_beside_what_has_expired_the_rest_is_handed_out(superuser: Superuser, alice: ScopedMemory, tea: str) -> None:
+    cook = _cook(alice)
+    expired = cook.add("I drank tea", expires="2020-01-01")[0].id
+    assert [item.id for item in cook.page().items] == [tea]
+    assert [hit.item.id for hit in cook.search("tea", by="word").hits] == [tea]
+    with pytest.raises(MemoryNotFound):
+        cook.get_many([tea, expired])
+    assert {row[1] for row in _log(superuser)} == {tea}
 
 
 def test_changes_counts_and_empty_answers_are_no_use(superuser: Superuser, alice: ScopedMemory, tea: str) -> None:
