@@ -150,7 +150,9 @@ ERASURE_LEDGER = env.str("ERASURE_LEDGER", default=str(DATA_DIR / "erasure-ledge
 AUDIT_RETENTION_MONTHS = env.int("AUDIT_RETENTION_MONTHS", default=24)
 
 # --- deletion requests ------------------------------------------------------------------------------------------------
-DATA_LAW = env.str("DATA_LAW", default="gdpr")  # gdpr, ccpa or both: the earlier date wins
+DATA_LAW = env.str("DATA_LAW", default="gdpr")  # both: the earlier date wins
+if DATA_LAW not in ("gdpr", "ccpa", "both"):
+    raise ImproperlyConfigured("DATA_LAW is gdpr, ccpa or both.")
 ERASURE_GRACE_HOURS_OWN = env.int("ERASURE_GRACE_HOURS_OWN", default=0)
 ERASURE_GRACE_HOURS = env.int("ERASURE_GRACE_HOURS", default=72)  # for requests that did not come from a session
 REQUESTS_PER_NETWORK = env.int("REQUESTS_PER_NETWORK", default=10)  # in one hour, by the public form

@@ -8,6 +8,8 @@ from allauth.mfa.totp import forms as totp
 from allauth.mfa.webauthn import forms as passkeys
 from allauth.socialaccount import forms as social
 from django import forms
+from django.contrib.auth.hashers import make_password
+from django.http import HttpRequest
 
 LABELS = {
     "login": "E-mail address",
@@ -46,6 +48,12 @@ class Signup(PlainWords, account.SignupForm):
     """`time_zone` is what the browser says (js/app.js), so that a new account does not begin with foreign times."""
 
     time_zone = forms.CharField(required=False, widget=forms.HiddenInput(attrs={"data-browser-zone": ""}))
+
+    def try_save(self, request: HttpRequest) -> Any:
+        """Hash the password of a taken address as well: the clock would tell otherwise that it is taken."""
+        if self.account_already_exists:
+            make_password(self.cleaned_data["password1"])
+        return super().try_save(request)
 
 
 class SocialSignup(PlainWords, social.SignupForm): ...

@@ -56,6 +56,19 @@ def test_each_gap_is_named(tmp_path: Path, change: dict[str, str], expected: str
     assert expected in result.stderr
 
 
+@pytest.mark.parametrize("law", ["eu", "GDPR", "gdpr,ccpa", " gdpr"])
+def test_a_law_that_is_none_is_refused_at_the_start(tmp_path: Path, law: str) -> None:
+    """The database takes no other word either, but only when the first person asks to be erased."""
+    result = manage("check", env=environment(tmp_path, DATA_LAW=law))
+    assert result.returncode == 1
+    assert "DATA_LAW is gdpr, ccpa or both" in result.stderr
+
+
+@pytest.mark.parametrize("law", ["gdpr", "ccpa", "both"])
+def test_each_law_starts(tmp_path: Path, law: str) -> None:
+    assert manage("check", env=environment(tmp_path, DATA_LAW=law)).returncode == 0
+
+
 @pytest.fixture
 def migrated(data_dir: Path, tmp_path: Path) -> Iterator[str]:
     name, superuser = f"checks_{uuid.uuid4().hex[:8]}", embedded_dsn(data_dir, "postgres", "postgres")
