@@ -164,6 +164,10 @@ _HERE = f"http://127.0.0.1:{env.str('PORT', default='8000')}"
 _THERE = f"https://{ALLOWED_HOSTS[0]}" if ALLOWED_HOSTS else _HERE
 PORTAL_URL = env.str("PORTAL_URL", default=_THERE if PRODUCTION else _HERE)
 
+# --- a person's own pages ---------------------------------------------------------------------------------------------
+SEARCHES_PER_MINUTE = env.int("SEARCHES_PER_MINUTE", default=120)  # of one person; the field searches while they type
+EXPORTS_PER_HOUR = env.int("EXPORTS_PER_HOUR", default=30)  # files of one person
+
 # --- the staff's pages ------------------------------------------------------------------------------------------------
 FINDS_PER_HOUR = env.int("FINDS_PER_HOUR", default=30)  # look-ups of people, for each member of the staff
 STAFF_SESSION_IDLE_SECONDS = env.int("STAFF_SESSION_IDLE_SECONDS", default=30 * 60)

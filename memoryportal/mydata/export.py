@@ -24,6 +24,7 @@ from memoryportal.memory import MemoryRoomError
 from .export_formats import Export, write_csv, write_json
 from .export_page import write_page
 from .held import in_words
+from .limits import too_many_exports
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +97,9 @@ def _confirm(request: PortalRequest) -> HttpResponse:
 
 
 @step_up(back_to="mydata:export")
-def _send(request: PortalRequest, form: str) -> StreamingHttpResponse:
+def _send(request: PortalRequest, form: str) -> HttpResponseBase:
+    if refusal := too_many_exports(request):
+        return refusal
     held = request.memory.held()  # a store that is down answers here, while there can still be an error page
     note(request, Action.EXPORT_ASKED, details={"form": form, **held})
     export = Export(request.memory, held, datetime.now(UTC), request.user.email, timezone.get_current_timezone())

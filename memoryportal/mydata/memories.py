@@ -13,6 +13,7 @@ from memoryportal.memory import BadCursor, EmbedderUnavailable, Page, Summary, c
 
 from . import assistants_words, present
 from .forms import SearchForm, Selection, read_selection
+from .limits import too_many_searches
 
 REGION = "memories"  # the id of the element that htmx swaps
 
@@ -39,6 +40,8 @@ def search(request: PortalRequest) -> HttpResponse:
     in_region = request.htmx.target == REGION
     if in_region and not request.POST.get("q"):
         return render(request, "mydata/_results.html", _list(request, selection, None))
+    if form.is_valid() and (refusal := too_many_searches(request)):
+        return refusal
     context, status = _results(request, selection, form)
     if in_region:
         return render(request, "mydata/_results.html", context, status=422 if status == 422 else 200)
