@@ -8,11 +8,17 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Self
 
+from django.db import transaction
+from django.dispatch import Signal
 from django.utils import timezone
 
 from memoryportal.memory.scope import SubjectId
 
 from .models import SubjectKey
+
+# Sent with `subjects`, in the transaction that destroys their keys: what stands beside the trail and is named by its
+# events (a grant) must not go on saying whom they were about.
+keys_destroyed = Signal()
 
 
 class Pseudonym(str):
@@ -55,4 +61,8 @@ def note_staff_access(subject: SubjectId) -> None:
 def destroy_keys(subjects: list[str], not_since: datetime) -> int:
     """Destroy the keys of these subjects, except where the staff had access after `not_since`. Returns how many."""
     keys = SubjectKey.objects.filter(subject__in=subjects).exclude(last_staff_access__gt=not_since)
-    return keys.delete()[0]
+    with transaction.atomic():
+        going = sorted(keys.select_for_update().values_list("subject", flat=True))
+        SubjectKey.objects.filter(subject__in=going).delete()
+        keys_destroyed.send(SubjectKey, subjects=going)
+    return len(going)

@@ -1,4 +1,6 @@
-"""A grant ends with the role or the account that it was opened with, at once and not only at its next use."""
+"""A grant ends with the role or the account that it was opened with, at once and not only at its next use. It stops
+saying whom it was about when the trail does.
+"""
 
 from typing import Any
 
@@ -6,8 +8,10 @@ from django.db import transaction
 from django.db.models.signals import m2m_changed, post_save
 
 from memoryportal.accounts.models import User
+from memoryportal.audit.pseudonyms import keys_destroyed
 
 from .grants import end_orphaned
+from .models import AccessGrant
 
 
 def after_a_role_change(action: str, **_: Any) -> None:
@@ -28,7 +32,13 @@ def _end_orphaned_after_commit() -> None:
     transaction.on_commit(end_orphaned, robust=True)
 
 
+def after_keys_are_destroyed(subjects: list[str], **_: Any) -> None:
+    """Receiver of keys_destroyed. What was done under the grant stays: the trail has it, and it names nobody."""
+    AccessGrant.objects.filter(subject__in=subjects, ended_at__isnull=False).update(subject="", person=None, reason="")
+
+
 def connect() -> None:
+    keys_destroyed.connect(after_keys_are_destroyed, dispatch_uid="support.after_keys_are_destroyed")
     groups = User.groups.through
     m2m_changed.connect(after_a_role_change, sender=groups, dispatch_uid="support.after_a_role_change")
     post_save.connect(after_a_save, sender=User, dispatch_uid="support.after_a_save")

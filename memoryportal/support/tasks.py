@@ -1,7 +1,8 @@
-"""End grants whose time is over, and tell the person about each grant, once, when it has ended."""
+"""End grants whose time is over, tell the person about each grant, once, when it has ended, and prune old ones."""
 
 from procrastinate.contrib.django import app
 
+from memoryportal.audit.prune import boundary
 from memoryportal.base.queue import Patience, ring
 
 from . import mails
@@ -26,3 +27,10 @@ def end_grants(timestamp: int) -> None:
 def tell(grant_id: str) -> None:
     """Send the note about one grant, unless it was sent."""
     mails.note_about_grant(grant_id)
+
+
+@app.periodic(cron="47 3 * * *")
+@app.task(queueing_lock="support.prune_grants")
+def prune_grants(timestamp: int) -> None:
+    """Grants go with the months of the trail in which they ended: AUDIT_RETENTION_MONTHS, whole months."""
+    AccessGrant.objects.filter(ended_at__lt=boundary()).delete()
