@@ -4,6 +4,7 @@
 # make test-valkey   the stores' suite on a real server with valkey-search: VALKEY_URL=valkey://host:6379/0
 # make check      lint, types, layers, templates, migrations, production settings
 # make bench      measure; needs a quiet machine
+# make sbom       write down what a running portal is made of (CycloneDX): sbom.cdx.json
 # make audit      look for known vulnerabilities (asks the internet)
 # make requirements   resolve the dependencies of pyproject.toml again
 
@@ -17,7 +18,7 @@ RUN := .venv/bin/python
 AS_TEST := MEMORYPORTAL_TESTING=1
 TEMPLATES = $(shell find templates -name '*.html')
 
-.PHONY: .venv demo test test-valkey check bench audit requirements chromium
+.PHONY: .venv demo test test-valkey check bench sbom audit requirements chromium
 .DELETE_ON_ERROR:
 
 .venv: $(DEV)
@@ -61,6 +62,10 @@ check: $(DEV)
 	@echo "manage.py check --deploy, with the settings of .env.example"
 	@unset MEM0_CONFIG MEM0_API_KEY; set -a; . ./.env.example; SECRET_KEY=$$($(RUN) -c 'import secrets; print(secrets.token_urlsafe(50))'); \
 	$(RUN) manage.py check --deploy --fail-level WARNING
+
+sbom: $(DEV)
+	@$(RUN) .ci/sbom.py > sbom.cdx.json
+	@echo "sbom.cdx.json: requirements/base.txt as CycloneDX"
 
 audit: $(DEV)
 	.venv/bin/pip-audit --require-hashes --disable-pip -r requirements/base.txt
