@@ -198,7 +198,7 @@ def verify(document: object, keys: PublicKeys) -> Verdict:
     try:
         parsed = _parse(document)
         if not any(_fits(parsed, {"receipt": form, "signature": _SIGNATURE}) for form in (_RECEIPT, _FIRST_RECEIPT)):
-            raise _Refused("This is not a receipt of a deletion: its structure is another one.")
+            raise _Refused("This is not a receipt of a deletion, or a part of it is missing or was changed.")
         _check_signature(parsed, keys)
     except _Refused as refused:
         return Verdict(False, str(refused))
@@ -217,7 +217,7 @@ def _parse(document: object) -> Any:
     except UnicodeDecodeError:
         raise _Refused("This file is not text, so it is no receipt.") from None
     except (ValueError, RecursionError):
-        raise _Refused("This file is not the JSON of a receipt.") from None
+        raise _Refused("This cannot be read as a receipt. Take the file just as it was downloaded.") from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -238,7 +238,7 @@ def _check_signature(document: dict[str, Any], keys: PublicKeys) -> None:
     try:
         signed = canonical(document["receipt"])
     except ValueError:
-        raise _Refused("This file is not the JSON of a receipt.") from None
+        raise _Refused("This cannot be read as a receipt. Take the file just as it was downloaded.") from None
     if not is_signed(keys, PURPOSE, signed, stated):
         raise _Refused("The signature does not fit: this receipt was changed after it was signed, or is forged.")
 

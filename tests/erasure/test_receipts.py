@@ -23,8 +23,8 @@ from memoryportal.memory.stores import platform, qdrant, valkey
 from .stating import as_file, check, document, stated
 
 FORGED = "The signature does not fit: this receipt was changed after it was signed, or is forged."
-NO_RECEIPT = "This is not a receipt of a deletion: its structure is another one."
-NO_JSON = "This file is not the JSON of a receipt."
+NO_RECEIPT = "This is not a receipt of a deletion, or a part of it is missing or was changed."
+NO_JSON = "This cannot be read as a receipt. Take the file just as it was downloaded."
 
 
 # --- what is stated ---------------------------------------------------------------------------------------------------

@@ -73,10 +73,10 @@ def test_on_another_machine_it_needs_nothing_but_the_keys(receipt: Path, publish
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "This file is not the JSON of a receipt"),
+        (b"", "This cannot be read as a receipt"),
         (b"{}", "This is not a receipt of a deletion"),
         (b"\xff\x00", "This file is not text"),
-        (b"[" * 100_000, "This file is not the JSON of a receipt"),
+        (b"[" * 100_000, "This cannot be read as a receipt"),
         (b" " * (10 * 1024 * 1024 + 1), "This file is too large to be a receipt"),
     ],
 )
