@@ -18,7 +18,7 @@ from memoryportal.memory import SubjectId
 from . import host_link, links, subjects
 from .configuration import name_of
 from .http import PortalRequest
-from .models import Proof, SubjectLink, SubjectTaken, User
+from .models import Proof, SubjectBusy, SubjectLink, SubjectTaken, User
 from .oidc.adapter import CONNECT
 from .oidc.views import leave, provider_or_404
 from .stepup import step_up
@@ -88,6 +88,8 @@ def _confirm(request: PortalRequest) -> HttpResponse:
     host_link.forget(request)
     try:
         _accept(request, offer)
+    except SubjectBusy as busy:
+        return render(request, "accounts/link_refused.html", {"name": name, "busy": busy}, status=409)
     except SubjectTaken:
         links.refuse(SubjectId(offer.subject), actor_of(request), Proof.REDIRECT)
         return render(request, "accounts/link_refused.html", {"name": name}, status=409)

@@ -20,7 +20,8 @@ from .trail import person
 def make(account: User, subject: SubjectId, *, proof: Proof, by: User | None = None, **about: Any) -> SubjectLink:
     """Let an account see what is stored under `subject`. `about`: issuer, claim, reason, approved_by.
 
-    A link that this account has already stays as it is. Raises SubjectTaken for the id of another account.
+    A link that this account has already stays as it is. Raises SubjectTaken for the id of another account, and
+    SubjectBusy while an erasure stands in the way.
     """
     existing = SubjectLink.objects.filter(account=account, subject=subject).first()
     if existing is not None:

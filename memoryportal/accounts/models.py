@@ -27,6 +27,10 @@ class SubjectTaken(ValueError):
     """The subject belongs to an account already; nothing was saved."""
 
 
+class SubjectBusy(SubjectTaken):
+    """An erasure stands in the way of connecting the subject now; nothing was saved. The message is for people."""
+
+
 def new_subject() -> str:
     """A fresh subject: random, so that it says nothing about the person and nobody else can own it."""
     return str(uuid.uuid4())

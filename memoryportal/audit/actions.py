@@ -69,6 +69,7 @@ class Action(models.TextChoices):
     REQUEST_CANCELLED = "request.cancelled", "A deletion request was taken back"
     REQUEST_HELD = "request.held", "Put a deletion request on hold"
     REQUEST_RELEASED = "request.released", "Let a deletion request go on"
+    REQUEST_SENT_BACK = "request.sent-back", "A deletion request needs a second person: whose ids these are has changed"
     REQUEST_EXTENDED = "request.extended", "Extended the time of a deletion request"
     REQUEST_UNCONFIRMED = "request.unconfirmed", "A deletion request ended because nobody confirmed it"
     REQUEST_PRUNED = "request.pruned", "Old deletion requests were reduced to counts"

@@ -10,13 +10,17 @@ class ErasureConfig(AppConfig):
     label = "erasure"
 
     def ready(self) -> None:
+        from django.db.models.signals import post_save
+
+        from memoryportal.accounts.models import SubjectLink
         from memoryportal.base import readiness
         from memoryportal.memory.places import exempt, register
 
-        from . import ledger, portal_places
+        from . import ledger, portal_places, whose
 
         register(*portal_places.PLACES)
         readiness.register("erasures", ledger.probe)
+        post_save.connect(whose.object_to_link, sender=SubjectLink, dispatch_uid="erasure.object_to_link")
         exempt(**{f"erasure_erasure__{column}": _PROOF for column in PROOF})
         exempt(**{f"erasure_erasure__{column}_id": _STAFF for column in STAFF})
         exempt(**{f"erasure_erasure__{column}": _ENDS for column in ENDS})
@@ -39,7 +43,16 @@ class ErasureConfig(AppConfig):
 
 PROOF = (
     *("subjects", "agent", "reference", "channel", "scope", "state", "ticket", "law", "identified_how", "held_from"),
-    *("excepted", "except_category", "except_reason", "ground", "extension_reason", "secret", "receipt"),
+    *(
+        "excepted",
+        "except_category",
+        "except_reason",
+        "approved_for",
+        "ground",
+        "extension_reason",
+        "secret",
+        "receipt",
+    ),
 )
 ENDS = ("address", "addresses", "told", "identity_note")
 TABLES = ("openerasure", "journalpage", "outsideplace", "identitylink")

@@ -18,9 +18,9 @@ from memoryportal.audit.actions import Action
 from memoryportal.audit.record import SYSTEM, Actor
 from memoryportal.memory import SubjectId
 
-from . import letters
+from . import letters, whose
 from .models import Channel, Erasure, Identified, OutsidePlace, Scope, office_day
-from .moves import NotNow, locked, move, needs_second, note, proceed, ring_for, set_dates
+from .moves import NotNow, locked, move, note, proceed, ring_for, set_dates
 from .services import occupy
 from .states import State
 
@@ -143,7 +143,10 @@ def approve(pk: "UUID", by: User) -> Erasure:
             raise Unfit("You have worked on this request already: a second person has to approve it.")
         if erasure.scope == Scope.ACCOUNT and erasure.account and (why := removal.objection(erasure.account)):
             raise Unfit(f"{why[:1].upper()}{why[1:]}.")
+        if why := whose.misfit(erasure):
+            raise Unfit(why)
         erasure.approved_by, erasure.approved_at = by, timezone.now()
+        erasure.approved_for = whose.fingerprint(erasure)
         proceed(erasure)
         note(erasure, Action.REQUEST_APPROVED, officer(by))
         return erasure
@@ -175,7 +178,7 @@ def hold(pk: "UUID", by: User, ground: str, until: date) -> Erasure:
         if erasure.state == State.ON_HOLD and (erasure.ground, erasure.held_until) == (ground_of(ground), until):
             raise NotNow("It is on hold until that day already.")
         erasure.ground, erasure.held_until, erasure.reviewer = ground_of(ground), until, by
-        erasure.held_from = erasure.held_from or erasure.state
+        erasure.held_from, erasure.held_at = erasure.held_from or erasure.state, timezone.now()
         erasure.approval_told_at = None  # what they were told about its beginning is not true any more
         letters.tell(erasure, "request_held", ground=erasure.ground, until=letters.day(until))
         if erasure.state == State.ON_HOLD:
@@ -196,7 +199,8 @@ def release(pk: "UUID", by: User | None) -> Erasure:
             not_about_themselves(erasure, by)
         erasure.ground, erasure.held_until, erasure.held_from = "", None, ""
         erasure.links.all().delete()  # they may be over by now: whoever has to prove who asks is asked anew
-        proceed(erasure, heed_holds=by is None)
+        erasure.released_at = timezone.now() if by else erasure.released_at
+        proceed(erasure)
         note(erasure, Action.REQUEST_RELEASED, officer(by) if by else SYSTEM)
         return erasure
 
@@ -315,12 +319,11 @@ def report_outside(pk: "UUID", name: str, by: User, words: str) -> OutsidePlace:
 def actions_for(erasure: Erasure, by: User) -> list[str]:
     """The acts of officers that fit the request's state and this one of them, in the order of the page."""
     stuck = erasure.state == State.NEEDS_ATTENTION
-    second = needs_second(erasure) and not worked_on(erasure, by)
     fit = {
         "confirm_receipt": erasure.confirmed_at is None and not erasure.is_terminal,
         "check_identity": erasure.state == State.IDENTITY,
         "attach": erasure.state in (State.IDENTITY, State.APPROVAL) and erasure.channel != Channel.SELF,
-        "approve": erasure.state == State.APPROVAL and bool(erasure.subjects) and second,
+        "approve": erasure.state == State.APPROVAL and bool(erasure.subjects) and not worked_on(erasure, by),
         "hold": erasure.is_cancellable,
         "release": erasure.state == State.ON_HOLD,
         "refuse": erasure.is_cancellable,

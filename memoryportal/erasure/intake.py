@@ -143,6 +143,9 @@ def _attach(erasure: Erasure) -> Erasure | None:
         return None
     erasure.account, erasure.subjects = account, [str(subject) for subject in own_subjects(account)]
     for there in _in_the_way(erasure):
+        if not services.is_theirs(there, account):
+            services.stand_aside(there, erasure.subject_ids)
+            continue
         if _covers(there, erasure):
             _end_as_duplicate(erasure, there, NOBODY)
             return there

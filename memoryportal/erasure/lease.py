@@ -22,9 +22,9 @@ from memoryportal.accounts.letters import write_to_privacy
 from memoryportal.audit.actions import Action
 from memoryportal.audit.record import SYSTEM
 
-from . import letters
+from . import letters, whose
 from .models import Erasure, Scope
-from .moves import move, note
+from .moves import may_begin, move, note
 from .states import DUE, State
 
 logger = logging.getLogger(__name__)
@@ -109,12 +109,14 @@ def due(now: datetime | None = None) -> QuerySet[Erasure]:
 
 
 def claim(pk: UUID) -> Lease | None:
-    """A lease on a due request, or None: it is not due, somebody works on it, or it has ended.
+    """A lease on a due request, or None: it is not due, somebody works on it, it has ended, or it may not begin now.
 
     A request that was taken up too often without coming to an end (its worker was killed each time, a row that nobody
     can read) goes to people instead. Raises AuditUnavailable, and nothing was done then.
     """
     with transaction.atomic():
+        if Erasure.objects.filter(pk=pk, began_at=None).exists():
+            whose.keep_still()
         erasure = due().select_for_update(of=("self",), skip_locked=True).filter(pk=pk).first()
         if erasure is None:
             return None
@@ -124,8 +126,10 @@ def claim(pk: UUID) -> Lease | None:
         return _take(erasure)
 
 
-def _take(erasure: Erasure) -> Lease:
+def _take(erasure: Erasure) -> Lease | None:
     first = erasure.began_at is None
+    if first and not may_begin(erasure):
+        return None
     if first:
         erasure.began_at = timezone.now()
         _note_account(erasure)

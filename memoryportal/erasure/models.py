@@ -122,10 +122,13 @@ class Erasure(models.Model):
     attached_at = models.DateTimeField(null=True)
     approved_by = _someone("+")
     approved_at = models.DateTimeField(null=True)
+    approved_for = models.CharField(max_length=64, blank=True)  # which accounts held its ids then (whose.fingerprint)
     approval_told_at = models.DateTimeField(null=True)  # when the person was told so, and when it begins
     ground = models.CharField(max_length=500, blank=True)  # of a refusal or a hold
     held_until = models.DateField(null=True)
     held_from = models.CharField(max_length=32, blank=True)
+    held_at = models.DateTimeField(null=True)
+    released_at = models.DateTimeField(null=True)  # by an officer: the holds of before do not hold this one any more
     reviewer = _someone("+")
 
     # Places that can never be read again, and the two people who let it end without them (excepting.py).

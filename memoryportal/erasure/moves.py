@@ -8,11 +8,12 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from memoryportal.accounts.letters import write_to_privacy
 from memoryportal.accounts.subjects import own_subjects
 from memoryportal.audit.actions import Action
-from memoryportal.audit.record import Actor, record
+from memoryportal.audit.record import SYSTEM, Actor, record
 
-from . import letters
+from . import letters, whose
 from .models import Erasure, Identified, office_day
 from .states import TERMINAL, State, may_go
 
@@ -83,8 +84,15 @@ def note(erasure: Erasure, action: Action, actor: Actor, **about: Any) -> None:
 
 
 def needs_second(erasure: Erasure) -> bool:
-    """Whether the person did not ask for exactly this themselves, so that a second person has to approve it."""
-    return erasure.approved_at is None and not _asked_themselves(erasure)
+    """Whether the person did not ask for exactly this themselves, so that a second person has to approve it.
+
+    An approval is for ids as they were held then.
+    """
+    if whose.misfit(erasure):
+        return True
+    if erasure.approved_at is not None:
+        return erasure.approved_for != whose.fingerprint(erasure)
+    return not _asked_themselves(erasure)
 
 
 def _asked_themselves(erasure: Erasure) -> bool:
@@ -95,12 +103,12 @@ def _asked_themselves(erasure: Erasure) -> bool:
     account = erasure.account
     if account is None or erasure.attached_at or erasure.identified_how not in (Identified.SESSION, Identified.MAIL):
         return False
-    if erasure.identified_how == Identified.MAIL and not _is_address_of(account, erasure.address):
+    if erasure.identified_how == Identified.MAIL and not is_address_of(account, erasure.address):
         return False
     return set(erasure.subjects) <= {str(subject) for subject in own_subjects(account)}
 
 
-def _is_address_of(account: Any, address: str) -> bool:
+def is_address_of(account: Any, address: str) -> bool:
     """An empty address stands for the account's own (letters.address_of)."""
     known = EmailAddress.objects.filter(user=account, email__iexact=address, verified=True)
     return not address or known.exists()
@@ -112,14 +120,14 @@ def grace_of(erasure: Erasure) -> timedelta:
     return timedelta(hours=settings.ERASURE_GRACE_HOURS_OWN if own else settings.ERASURE_GRACE_HOURS)
 
 
-def proceed(erasure: Erasure, *, heed_holds: bool = True) -> None:
+def proceed(erasure: Erasure) -> None:
     """Go on to whatever is missing next: proof of who asks, a second person, the end of a hold, the time of grace."""
     if erasure.identified_at is None:
         move(erasure, State.IDENTITY)
     elif needs_second(erasure) or not erasure.subjects:
-        move(erasure, State.APPROVAL)
-    elif heed_holds and (standing := _hold_on(erasure)):
-        _hold_too(erasure, standing)
+        _ask_second(erasure)
+    elif standing := hold_on(erasure):
+        hold_too(erasure, standing)
     else:
         now = timezone.now()
         erasure.grace_until = erasure.grace_until or now + grace_of(erasure)
@@ -127,6 +135,34 @@ def proceed(erasure: Erasure, *, heed_holds: bool = True) -> None:
         move(erasure, State.WAITING)
         ring_for(erasure)
         _tell_approval(erasure)
+
+
+def _ask_second(erasure: Erasure) -> None:
+    """An approval of before, and what the person was told of it, do not count any more."""
+    erasure.approved_by = erasure.approved_at = erasure.approval_told_at = None
+    erasure.approved_for, erasure.grace_until, erasure.next_at = "", None, None
+    move(erasure, State.APPROVAL)
+
+
+def may_begin(erasure: Erasure) -> bool:
+    """Look at everything again, under the lock in which it begins; what does not fit any more goes back to people."""
+    whose.occupy(erasure)
+    if needs_second(erasure):
+        send_back(erasure)
+        return False
+    if standing := hold_on(erasure):
+        hold_too(erasure, standing)
+        until = standing.held_until.isoformat() if standing.held_until else ""
+        note(erasure, Action.REQUEST_HELD, SYSTEM, details={"until": until})
+        return False
+    return True
+
+
+def send_back(erasure: Erasure) -> None:
+    """Who holds its ids is not as it was when that was decided: a second person has to look, and privacy is told."""
+    _ask_second(erasure)
+    write_to_privacy("request_sent_back", reference=erasure.reference)
+    note(erasure, Action.REQUEST_SENT_BACK, SYSTEM)
 
 
 def _tell_approval(erasure: Erasure) -> None:
@@ -137,15 +173,21 @@ def _tell_approval(erasure: Erasure) -> None:
         ring_approval(erasure)
 
 
-def _hold_on(erasure: Erasure) -> Erasure | None:
-    """Another request about the same person that is held: the hold is on the data, and asking anew does not end it."""
+def hold_on(erasure: Erasure) -> Erasure | None:
+    """Another request about the same person that is held: the hold is on the data, and asking anew does not end it.
+
+    What an officer let go on was let go on in spite of the holds of then.
+    """
     held = Erasure.objects.filter(subjects__overlap=erasure.subjects, held_until__gt=office_day())
+    if erasure.released_at is not None:
+        held = held.exclude(held_at__lte=erasure.released_at)
     return held.exclude(held_from="").exclude(pk=erasure.pk).order_by("-held_until").first()
 
 
-def _hold_too(erasure: Erasure, standing: Erasure) -> None:
+def hold_too(erasure: Erasure, standing: Erasure) -> None:
     """`held_from` stays empty: this one holds back no other."""
     erasure.ground, erasure.held_until, erasure.reviewer = standing.ground, standing.held_until, standing.reviewer
+    erasure.approval_told_at = None
     letters.tell(erasure, "request_held", ground=erasure.ground, until=letters.day(erasure.held_until))
     move(erasure, State.ON_HOLD)
 

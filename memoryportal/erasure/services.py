@@ -11,6 +11,7 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
+from memoryportal.accounts.subjects import own_subjects
 from memoryportal.accounts.trail import person
 from memoryportal.audit.actions import Action
 from memoryportal.audit.record import NOBODY, Actor
@@ -19,7 +20,7 @@ from memoryportal.memory.scope import check_id
 
 from . import letters
 from .models import Channel, Erasure, Identified, OpenErasure, OutsidePlace, Scope
-from .moves import grace_of, locked, move, note, proceed, set_dates
+from .moves import NotNow, grace_of, is_address_of, locked, move, note, proceed, send_back, set_dates
 from .states import TERMINAL, State
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def ask(
 
     A double submit makes one. A request that somebody else filed for the person is taken up as their own: asking is
     proof of who asks. The caller has asked for the password again. Whoever gives up the account is written to at its
-    address, which the request keeps until the last mail was sent.
+    address, which the request keeps until the last mail was sent. Raises NotNow while one of these ids is being erased
+    for somebody else.
     """
     about = {"account": account, "address": account.email if scope == Scope.ACCOUNT else ""}
     try:
@@ -52,10 +54,35 @@ def ask(
             return erasure
     except IntegrityError:
         there = _in_the_way(subjects, agent)
+    if not is_theirs(there, account):
+        stand_aside(there, subjects)
+        return ask(account, *subjects, scope=scope, agent=agent, keep_never=keep_never)
     same = there.scope == scope and there.keep_never == keep_never and {*map(str, subjects)} <= {*there.subjects}
     if not same and _gave_way(there, account):
         return ask(account, *subjects, scope=scope, agent=agent, keep_never=keep_never)
     return _take_up(there, account)
+
+
+def is_theirs(there: Erasure, account: "User") -> bool:
+    """Whether this account's owner may be shown it and take it up: theirs, or nobody's, for ids of theirs only."""
+    if there.account_id is not None:
+        return bool(there.account_id == account.pk)
+    own = {str(subject) for subject in own_subjects(account)}
+    return set(there.subjects) <= own and is_address_of(account, there.address)
+
+
+def stand_aside(there: Erasure, subjects: Sequence[SubjectId]) -> None:
+    """A request of somebody else's keeps nobody out from what is theirs by now, and is looked at again.
+
+    Raises NotNow where erasing has begun; nothing is changed then.
+    """
+    with transaction.atomic():
+        erasure = locked(there.pk)
+        if erasure.is_begun:
+            raise NotNow("What is stored under this id is being erased at this moment. Ask again when that is over.")
+        erasure.open_rows.filter(subject__in=[str(subject) for subject in subjects]).delete()
+        if erasure.state == State.WAITING:
+            send_back(erasure)
 
 
 def _gave_way(there: Erasure, account: "User") -> bool:
@@ -73,10 +100,15 @@ def _gave_way(there: Erasure, account: "User") -> bool:
 def _take_up(erasure: Erasure, account: "User") -> Erasure:
     with transaction.atomic():
         erasure = locked(erasure.pk)
-        if erasure.identified_at is None and erasure.is_cancellable and erasure.state != State.ON_HOLD:
+        if _is_unasked(erasure) and erasure.is_cancellable and erasure.state != State.ON_HOLD:
             _identify(erasure, account)
             note(erasure, Action.ERASURE_ASKED, person(account))
     return erasure
+
+
+def _is_unasked(erasure: Erasure) -> bool:
+    """Whether the person themselves has not said yet that they ask for it."""
+    return erasure.identified_at is None or erasure.identified_how == Identified.HOST
 
 
 def _identify(erasure: Erasure, account: "User") -> None:
@@ -161,8 +193,9 @@ def occupy(erasure: Erasure) -> None:
 
 def _in_the_way(subjects: Sequence[SubjectId], agent: str) -> Erasure:
     """The open one of any of these. It may have ended meanwhile: the newest is the answer all the same."""
-    about = Erasure.objects.filter(subjects__overlap=[str(subject) for subject in subjects], agent=agent)
-    return about.exclude(state__in=TERMINAL).order_by("-asked_at").first() or about.latest("asked_at")
+    ids = [str(subject) for subject in subjects]
+    standing = Erasure.objects.filter(open_rows__subject__in=ids, open_rows__agent=agent).order_by("-asked_at").first()
+    return standing or Erasure.objects.filter(subjects__overlap=ids, agent=agent).latest("asked_at")
 
 
 def open_for(subject: SubjectId) -> Erasure | None:

@@ -43,7 +43,7 @@ TRANSITIONS: dict[str, frozenset[str]] = {
         {State.APPROVAL, State.WAITING, State.ERASING, State.ON_HOLD, State.UNCONFIRMED, *_DECIDED}
     ),
     State.APPROVAL: frozenset({State.IDENTITY, State.WAITING, State.ERASING, State.ON_HOLD, *_DECIDED}),
-    State.WAITING: frozenset({State.ERASING, State.ON_HOLD, *_DECIDED}),
+    State.WAITING: frozenset({State.APPROVAL, State.ERASING, State.ON_HOLD, *_DECIDED}),
     State.ON_HOLD: frozenset({State.IDENTITY, State.APPROVAL, State.WAITING, *_DECIDED}),
     State.ERASING: frozenset({State.VERIFYING, *_LATE}),
     State.VERIFYING: frozenset({State.ERASING, State.WATCHING, *_ENDED, *_LATE}),

@@ -271,6 +271,11 @@ _WORDS: dict[Action, tuple[Words, Words]] = {
         "A deletion request ended, because nobody confirmed it", "A deletion request ended, because nobody confirmed it"
     ),
     Action.REQUEST_RELEASED: _pair("You let a deletion request begin", "A deletion request goes on"),
+    Action.REQUEST_SENT_BACK: _pair(
+        "Your deletion request waits for a second person: the ids it is about have changed hands",
+        "A deletion request waits for a second person: the ids it is about have changed hands",
+    ),
+    Action.REQUEST_HELD: _pair("Your deletion request is on hold", "A deletion request is on hold"),
     Action.IDENTITY_ASKED: _pair(
         "You were asked by mail whether you want to be forgotten",
         "You were asked by mail whether you want to be forgotten",

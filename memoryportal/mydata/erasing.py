@@ -20,6 +20,7 @@ from memoryportal.accounts.stepup import confirmed, step_up
 from memoryportal.accounts.subjects import chosen, is_connected, own_subjects, subjects_in_order
 from memoryportal.erasure import engine, identity, services
 from memoryportal.erasure.models import Erasure, Scope
+from memoryportal.erasure.moves import NotNow
 from memoryportal.memory import SubjectId, bulk
 
 from . import held, request_cookies
@@ -116,7 +117,12 @@ def _erase(request: PortalRequest, form: EraseForm) -> HttpResponse:
     latest = _latest(services.history(request.user), shown.subject)
     if latest and seen["after"] not in ("", str(latest.id)):  # sent twice, and the first one has ended already
         return redirect("mydata:erasure", latest.id)
-    return _begin(request, _asked(request, seen, shown.subject))
+    try:
+        erasure = _asked(request, seen, shown.subject)
+    except NotNow as error:
+        messages.error(request, f"{error} Nothing was erased for you.")
+        return redirect("mydata:erase")
+    return _begin(request, erasure)
 
 
 def _asked(request: PortalRequest, seen: dict[str, Any], subject: SubjectId) -> Erasure:

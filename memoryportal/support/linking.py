@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from django.db import IntegrityError, transaction
 
 from memoryportal.accounts import links
-from memoryportal.accounts.models import Proof, SubjectLink, SubjectTaken
+from memoryportal.accounts.models import Proof, SubjectBusy, SubjectLink, SubjectTaken
 from memoryportal.accounts.roles import PRIVACY, roles_of
 from memoryportal.accounts.waiting import LinkAsk
 from memoryportal.audit.actions import Action
@@ -50,6 +50,8 @@ def approve(officer: "User", ask_id: int) -> SubjectLink:
         else:
             try:
                 return _make(officer, waiting)
+            except SubjectBusy:
+                refused = "busy"
             except SubjectTaken:
                 refused = "taken"
     raise _refusal(officer, SubjectId(waiting.subject), refused, OBJECTIONS[refused])
@@ -60,6 +62,7 @@ OBJECTIONS = {
     "same": "You asked for this yourself: somebody else has to approve it.",
     "role": "Whoever asked for this no longer works for privacy: ask for it yourself, for somebody else to approve.",
     "late": "This was asked for too long ago: ask for it again.",
+    "busy": "A deletion request is in the way: what is stored under this id is being erased, or the account is to go.",
     "taken": "This id belongs to another account by now. Nothing was connected.",
 }
 

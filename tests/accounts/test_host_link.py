@@ -21,6 +21,7 @@ from memoryportal.accounts.models import Letter, SubjectLink, UsedToken, User
 from memoryportal.accounts.subjects import is_connected, own_subjects
 from memoryportal.audit.models import Event
 from memoryportal.memory import SubjectId
+from tests.erasure.making import an_erasure
 
 from .helpers import sign_in
 
@@ -201,3 +202,15 @@ def test_an_offer_is_gone_when_somebody_else_signs_in(shop: None, alice_client: 
 def test_without_a_host_application_every_token_is_refused(alice_client: Client) -> None:
     assert arrive(alice_client, token()).status_code == 403
     assert alice_client.get("/settings/link/").headers["Location"] == "/settings/"
+
+
+def test_what_is_being_erased_for_somebody_else_waits(shop: None, bob: User, alice_client: Client) -> None:
+    """Nobody's mistake: privacy is not alerted, and the person reads when it works."""
+    an_erasure("customer-1", state="retrying", account=bob)
+    arrive(alice_client, token())
+    answer = alice_client.post("/settings/link/")
+    assert answer.status_code == 409
+    assert "can be connected when that has ended" in answer.content.decode()
+    assert "another account" not in answer.content.decode()
+    assert nothing_was_linked(alice_client)
+    assert not Letter.objects.exists()

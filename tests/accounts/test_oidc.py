@@ -12,6 +12,7 @@ from allauth.socialaccount.models import SocialAccount, SocialToken
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.core import mail
 from django.test import Client
+from django.utils import timezone
 
 from memoryportal.accounts import links
 from memoryportal.accounts.configuration import social_providers
@@ -19,6 +20,7 @@ from memoryportal.accounts.models import Letter, SubjectLink, User
 from memoryportal.accounts.subjects import own_subjects
 from memoryportal.audit.models import Event
 from memoryportal.memory import SubjectId
+from tests.erasure.making import an_erasure
 
 from .helpers import add_totp, code_now, is_signed_in, links_in, person, prove, sign_in
 from .oidc_provider import OidcProvider, come_back, go, leave
@@ -425,3 +427,27 @@ def test_an_account_without_a_confirmed_address_elsewhere_is_untouched(provider:
     go(client)
     assert not SocialAccount.objects.filter(user=bob).exists()
     assert own_subjects(bob) == [bob.subject]
+
+
+def test_an_id_that_is_being_erased_for_somebody_else_makes_no_account(
+    provider: OidcProvider, client: Client, bob: User
+) -> None:
+    an_erasure("u_alice", state="retrying", account=bob)
+    answer = go(client)
+    assert answer.status_code == 409
+    assert "can be connected when that has ended" in answer.content.decode()
+    assert User.objects.get() == bob
+    assert not SubjectLink.objects.exists()
+    assert not Letter.objects.exists()
+
+
+def test_no_id_is_connected_to_an_account_that_is_to_go(
+    provider: OidcProvider, alice: User, alice_client: Client
+) -> None:
+    an_erasure(alice.subject, state="on-hold", account=alice, scope="account", identified_at=timezone.now())
+    prove(alice_client)
+    answer = go(alice_client, "/settings/ids/connect/")
+    assert answer.status_code == 409
+    assert "take that request back first" in answer.content.decode()
+    assert not SubjectLink.objects.exists()
+    assert not SocialAccount.objects.exists()

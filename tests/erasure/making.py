@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from memoryportal.erasure import whose
 from memoryportal.erasure.models import Erasure, Identified
 from memoryportal.erasure.moves import move
 from memoryportal.erasure.states import TRANSITIONS, State
@@ -28,6 +29,8 @@ def an_erasure(*subjects: str, state: str = "received", **fields: Any) -> Erasur
     path = path_to(state)
     if {State.WAITING, State.ERASING} & {*path}:
         erasure.identified_at, erasure.identified_how = erasure.identified_at or timezone.now(), Identified.SESSION
+        if erasure.account is None and erasure.approved_at is None:  # nobody's own
+            erasure.approved_at, erasure.approved_for = timezone.now(), whose.fingerprint(erasure)
     for each in path:
         move(erasure, State(each))
     return erasure

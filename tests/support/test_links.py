@@ -14,6 +14,7 @@ from memoryportal.accounts.models import SubjectLink, User
 from memoryportal.accounts.subjects import own_subjects
 from memoryportal.accounts.waiting import Letter, LinkAsk
 from memoryportal.memory import SubjectId
+from tests.erasure.making import an_erasure
 
 from .staffing import actions, broken_trail, last_event, newest, said, signed_in, staff_member
 
@@ -213,3 +214,13 @@ def test_the_daily_housekeeping_forgets_old_asks(alice: User, privacy_client: Cl
     with time_machine.travel(timezone.now() + timedelta(days=8)):
         clear_sessions(0)
     assert not LinkAsk.objects.exists()
+
+
+def test_an_id_that_is_being_erased_for_somebody_else_waits(
+    alice: User, bob: User, privacy_client: Client, second_client: Client
+) -> None:
+    ask(privacy_client)
+    an_erasure("customer-1", state="retrying", account=bob)
+    assert "A deletion request is in the way" in approve(second_client)
+    assert not SubjectLink.objects.exists()
+    assert last_event("link.refused").details["kind"] == "busy"

@@ -18,7 +18,7 @@ from memoryportal.memory import InvalidSubject, SubjectId
 
 from .. import links, proofs
 from ..configuration import the_provider
-from ..models import Proof, SubjectTaken, User
+from ..models import Proof, SubjectBusy, SubjectTaken, User
 from ..trail import actor_of, note_account
 from .provider import ProviderUnavailable
 from .tokens import TokenRefused
@@ -46,6 +46,8 @@ class SocialAdapter(DefaultSocialAccountAdapter):
             with transaction.atomic():
                 user = super().save_user(request, sociallogin, form)
                 _link(user, sociallogin)
+        except SubjectBusy as busy:
+            raise ImmediateHttpResponse(_not_now(request, busy)) from None
         except SubjectTaken:
             raise ImmediateHttpResponse(_refuse(request, sociallogin)) from None
         return user
@@ -87,6 +89,10 @@ def _refuse(request: HttpRequest, sociallogin: SocialLogin) -> HttpResponse:
     return render(request, "accounts/link_refused.html", {"name": the_provider().name}, status=409)
 
 
+def _not_now(request: HttpRequest, busy: SubjectBusy) -> HttpResponse:
+    return render(request, "accounts/link_refused.html", {"name": the_provider().name, "busy": busy}, status=409)
+
+
 def _connect(request: HttpRequest, sociallogin: SocialLogin) -> HttpResponse:
     """Let the signed-in person sign in there as well from now on, and see what is kept under the id of theirs there."""
     if not isinstance(request.user, User) or sociallogin.state.get("data") != request.user.pk:
@@ -98,6 +104,8 @@ def _connect(request: HttpRequest, sociallogin: SocialLogin) -> HttpResponse:
                 sociallogin.account.user = request.user
                 sociallogin.account.save()
                 note_account(request.user, Action.ACCOUNT_CHANGED, request, fields=["provider"])
+    except SubjectBusy as busy:
+        return _not_now(request, busy)
     except SubjectTaken:
         return _refuse(request, sociallogin)
     if not sociallogin.is_existing:
