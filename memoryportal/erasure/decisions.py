@@ -20,7 +20,7 @@ from memoryportal.memory import SubjectId
 
 from . import letters, whose
 from .models import Channel, Erasure, Identified, OutsidePlace, Scope, office_day
-from .moves import NotNow, locked, move, note, proceed, ring_for, set_dates
+from .moves import NotNow, hold_too, lock_with_others, locked, move, note, proceed, ring_for, set_dates
 from .services import occupy
 from .states import State
 
@@ -167,8 +167,12 @@ def refuse(pk: "UUID", by: User, ground: str) -> Erasure:
 
 
 def hold(pk: "UUID", by: User, ground: str, until: date) -> Erasure:
-    """A legal hold, or a longer one: nothing is erased before `until`, when `by` has to look at it again."""
+    """A legal hold, or a longer one: nothing is erased before `until`, when `by` has to look at it again.
+
+    It is on the data: what else would begin soon for the same ids is held with it.
+    """
     with transaction.atomic():
+        others = lock_with_others(pk)
         erasure = locked(pk)
         if not erasure.is_cancellable:
             raise NotNow("Erasing has begun: it cannot be held." if erasure.is_begun else "It has ended.")
@@ -185,6 +189,9 @@ def hold(pk: "UUID", by: User, ground: str, until: date) -> Erasure:
             erasure.save()
         else:
             move(erasure, State.ON_HOLD)
+        for other in others:
+            hold_too(other, erasure)
+            note(other, Action.REQUEST_HELD, officer(by), reason=erasure.ground, details={"until": until.isoformat()})
         note(erasure, Action.REQUEST_HELD, officer(by), reason=erasure.ground, details={"until": until.isoformat()})
         return erasure
 

@@ -6,6 +6,7 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from memoryportal.accounts.letters import write_to_privacy
@@ -25,6 +26,17 @@ class NotNow(ValueError):
 def locked(pk: Any) -> Erasure:
     """The request, locked until the transaction ends."""
     return Erasure.objects.select_for_update(of=("self",)).get(pk=pk)
+
+
+def lock_with_others(pk: Any) -> list[Erasure]:
+    """Lock the request, and whatever else waits for its time to begin about the same ids; these others.
+
+    In one order, so that two who do this at once wait for each other; and whatever begins right now is waited for.
+    """
+    ids = Erasure.objects.values_list("subjects", flat=True).get(pk=pk)
+    about = Q(pk=pk) | Q(subjects__overlap=ids, state=State.WAITING)
+    both = Erasure.objects.select_for_update(of=("self",)).filter(about).order_by("pk")
+    return [erasure for erasure in both if erasure.pk != pk and erasure.state == State.WAITING]
 
 
 def move(erasure: Erasure, state: State) -> None:
