@@ -91,6 +91,14 @@ def test_they_look_right(width: int, officers_page: Page, looking: Looking, wait
     looking.at(f"{album} approve shown")
     looking.opens(story(late, "approve/"), 409, f"{album} approve one’s own work")
     looking.opens(story(tried, "again/"), 200, f"{album} again")
+    looking.opens(story(tried, "except/"), 200, f"{album} except")
+    officers_page.get_by_role("button", name="Ask a second person").click()
+    expect(officers_page.get_by_role("heading", name="There is a problem")).to_be_visible()
+    looking.at(f"{album} except with errors")
+    another = {"excepted": ["messages"], "except_category": "damaged", "except_reason": "The disk is broken"}
+    Erasure.objects.filter(pk=tried.pk).update(except_at=timezone.now(), **another)
+    looking.opens(story(tried, "agree/"), 200, f"{album} agree")
+    looking.opens(story(tried), 200, f"{album} waits for a second person")
     looking.opens(story(held, "release/"), 200, f"{album} release")
     place = tried.outside.first()
     assert place
