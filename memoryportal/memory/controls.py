@@ -25,6 +25,7 @@ from .scope import Scope, SubjectId, check_id
 State = Literal["paused", "restricted", "erasing"]
 States = Iterable[tuple[str, State]]
 LOCK_SPACE = 0x6D70  # advisory locks (LOCK_SPACE, bucket); 1024 buckets: one lock per subject exhausts shared memory
+UNDER_WAY = LOCK_SPACE + 3  # the same, for what is still asking a model and will write later
 DRAIN_SECONDS = 30.0
 PAUSE_SECONDS = 3.0
 POLL_SECONDS = 0.002
@@ -105,9 +106,13 @@ def gate_states(store: Gated, subject: SubjectId) -> set[tuple[str, State]]:
         return _read(cursor, store.tables, subject)
 
 
-def behind_gate(cursor: Cursor, tables: Tables, subject: SubjectId) -> set[tuple[str, State]]:
-    """The same inside a transaction that whoever shuts the gate waits for: the lock first, the rows second."""
-    cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, hashtext(%s) & 1023)", (LOCK_SPACE, str(subject)))
+def behind_gate(cursor: Cursor, tables: Tables, subject: SubjectId, space: int = LOCK_SPACE) -> set[tuple[str, State]]:
+    """The same inside a transaction that whoever shuts the gate waits for: the lock first, the rows second.
+
+    A pause does not wait for what is only UNDER_WAY: that will find the gate shut. An erasure does, because its gate
+    may be open again before a model has answered.
+    """
+    cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, hashtext(%s) & 1023)", (space, str(subject)))
     return _read(cursor, tables, subject)
 
 
@@ -170,7 +175,7 @@ def shut(store: Gated, subject: SubjectId, state: State, agent: str = "") -> Non
     """
     _insert(store, subject, state, agent)
     try:
-        drain(store, subject)
+        drain(store, subject, *((UNDER_WAY,) if state == "erasing" else ()))
     except StoreUnavailable as error:
         raise NotConfirmed(f"the gate is shut, and whether earlier writers have ended is not known: {error}") from None
 
@@ -183,24 +188,24 @@ def _insert(store: Gated, subject: SubjectId, state: State, agent: str) -> None:
         cursor.execute(statement, (str(subject), agent, state))
 
 
-def drain(store: Gated, subject: SubjectId) -> float:
+def drain(store: Gated, subject: SubjectId, *more: int) -> float:
     """Wait for the writers that passed the gate before it was shut; returns the seconds that it took."""
-    waited = _others_end(store, subject, DRAIN_SECONDS)
+    waited = _others_end(store, subject, DRAIN_SECONDS, *more)
     if waited is None:
         raise StoreUnavailable("writers that began earlier did not end in time; nothing was erased")
     return waited
 
 
-def _others_end(store: Gated, subject: SubjectId, seconds: float) -> float | None:
-    """How long it took until nobody held the gate's shared lock; None when somebody still does.
+def _others_end(store: Gated, subject: SubjectId, seconds: float, *more: int) -> float | None:
+    """How long it took until nobody held the gate's shared lock (or one of `more`); None when somebody still does.
 
     Polls instead of queueing for the exclusive lock: a queued exclusive request would hold up all new writers.
     """
     began = time.monotonic()
-    statement = "SELECT pg_try_advisory_xact_lock(%s, hashtext(%s) & 1023)"
+    statement = "SELECT bool_and(pg_try_advisory_xact_lock(space, hashtext(%s) & 1023)) FROM unnest(%s::int[]) space"
     while True:
         with store.open(Scope(subject)) as cursor:
-            row = cursor.execute(statement, (LOCK_SPACE, str(subject))).fetchone()
+            row = cursor.execute(statement, (str(subject), [LOCK_SPACE, *more])).fetchone()
         waited = time.monotonic() - began
         if row and row[0]:
             return waited

@@ -127,6 +127,11 @@ def _configured(provider: str, config_repr: str) -> Any:
 _OFFLINE = OfflineEmbedder()
 
 
+def asks_a_server() -> bool:
+    """Whether the embedder in force is asked over a network, and may take as long as ANSWER_SECONDS."""
+    return embedder() is not _OFFLINE
+
+
 def embedder() -> Any:
     """The embedder in force. Raises EmbedderUnavailable."""
     block = configuration().embedder

@@ -144,10 +144,10 @@ class Pipeline(Memory):
         self.embedding_model = Prepared(self.embedding_model, texts, action)
         return self
 
-    def watched(self, screen: "Screen", note_ids: Callable[[list[str]], None]) -> "Pipeline":
+    def watched(self, screen: "Screen", note_ids: Callable[[list[str]], None], holding: Cursor) -> "Pipeline":
         """This copy, for an extraction: what the model is shown is noted, what may not be learned is left out."""
         self.embedding_model = Screened(self.embedding_model, screen)
-        self.vector_store = Showing(self.vector_store, note_ids)
+        self.vector_store = Showing(self.vector_store, note_ids, holding)
         return self
 
     def close(self) -> None:

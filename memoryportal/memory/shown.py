@@ -4,22 +4,27 @@ An answer takes seconds, and what the person deletes or corrects meanwhile may c
 facts are forgotten again when anything that was shown is not what it was.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
+from .errors import StoreUnavailable
 from .history import BUFFER_SIZE, SubjectHistory
+from .pool import Cursor, store_errors
 from .rows import Row
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class Showing:
-    """A vector store for mem0's extraction: what it finds is shown to the model. That is a use, and is noted as one."""
+    """A vector store for mem0's extraction: what it finds is shown to the model. That is a use, and is noted as one.
 
-    def __init__(self, inner: Any, note_ids: Callable[[list[str]], None]) -> None:
-        self._inner, self._note_ids = inner, note_ids
+    `holding` is the transaction that an eraser waits for: once it is lost, nothing may be written any more. `failure`
+    says so, since mem0 swallows it. `made` are the ids of the new memories, which go again when the rest fails.
+    """
+
+    def __init__(self, inner: Any, note_ids: Callable[[list[str]], None], holding: Cursor) -> None:
+        self._inner, self._note_ids, self._holding = inner, note_ids, holding
+        self.failure: StoreUnavailable | None = None
         self.texts: dict[str, str] = {}
+        self.made: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -30,7 +35,17 @@ class Showing:
         self.texts |= {str(row.id): row.payload.get("data") for row in found}
         return found
 
-    def holds(self, now: "Iterable[Row]") -> bool:
+    def insert(self, vectors: Any, payloads: Any = None, ids: Any = None) -> Any:
+        try:
+            with store_errors():
+                self._holding.execute("SELECT 1")
+        except StoreUnavailable as error:
+            self.failure = error
+            raise
+        self.made += [str(each) for each in ids or ()]
+        return self._inner.insert(vectors=vectors, payloads=payloads, ids=ids)
+
+    def holds(self, now: Iterable[Row]) -> bool:
         """Whether these rows are all that was shown, in the same words."""
         return {str(row[0]): row[1].get("data") for row in now} == self.texts
 

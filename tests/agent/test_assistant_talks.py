@@ -12,7 +12,7 @@ from memoryportal.agent.assistant_turn import take
 from memoryportal.memory import ScopedMemory, controls
 from memoryportal.memory.conversation import Conversation
 from memoryportal.memory.llm import MOST_BYTES
-from memoryportal.memory.stores import current_store
+from tests.memory.planted import shut_beside
 
 from . import llm_server as wild
 from .llm_server import LlmServer
@@ -277,7 +277,7 @@ def test_a_store_that_is_lost_behind_the_extraction_never_denies_what_was_stored
 
 def test_an_erasure_that_begins_while_it_thinks(alice_talks: Talker, model: LlmServer) -> None:
     model.says, model.facts = lambda asked: "Hello to you.", facts("Lives in Hamburg")
-    model.meanwhile["extraction"] = lambda: controls.shut(current_store(), alice_talks.memory.subject, "erasing")
+    model.meanwhile["extraction"] = lambda: shut_beside(alice_talks.memory, "erasing")
     page = words(alice_talks.says("I live in Hamburg."))
     assert "Not remembered: your memories are being erased." in page
     assert alice_talks.memory.held() == dict.fromkeys(alice_talks.memory.held(), 0)

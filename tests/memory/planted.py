@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import threading
+import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -148,3 +150,16 @@ def shut(memory: ScopedMemory, state: controls.State, agent: str = "") -> Iterat
         yield
     finally:
         controls.reopen(current_store(), memory.subject, state, agent)
+
+
+def shut_beside(memory: ScopedMemory, state: controls.State, then: Callable[[], object] = lambda: None) -> None:
+    """Somebody else shuts the gate, and does `then` once everything under way has ended; back when it is seen shut."""
+    store = current_store()
+
+    def act() -> None:
+        controls.shut(store, memory.subject, state)
+        then()
+
+    threading.Thread(target=act, daemon=True).start()
+    while state not in {control.state for control in controls.states(memory.subject)}:
+        time.sleep(0.002)

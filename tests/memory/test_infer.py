@@ -11,12 +11,10 @@ from memoryportal.memory import (
     MemoryRoomError,
     ScopedMemory,
     WritesPaused,
-    controls,
 )
-from memoryportal.memory.stores import current_store
 
 from .model_server import ModelServer
-from .planted import Superuser, holds, stored
+from .planted import Superuser, holds, shut_beside, stored
 
 
 def _capitals(text: str) -> list[tuple[str, str]]:
@@ -155,7 +153,7 @@ def test_a_gate_that_shuts_while_the_model_thinks_keeps_everything_out(
     superuser: Superuser, alice: ScopedMemory, model_server: ModelServer, state: Any, error: type[Exception]
 ) -> None:
     model_server.facts = _facts("Miriam is my sister")
-    model_server.before_answer = lambda: controls.shut(current_store(), alice.subject, state)
+    model_server.before_answer = lambda: shut_beside(alice, state)
     with pytest.raises(error):
         alice.add("my sister is called Miriam")
     assert holds(superuser, "Miriam") == []

@@ -12,6 +12,7 @@ from memoryportal.memory import (
     SubjectId,
 )
 from memoryportal.memory.stores import current_store
+from tests.agent.talking import NAME, talker, words
 
 from .helpers import kept
 from .server import Platform
@@ -103,3 +104,26 @@ def test_residue_is_read_on_connections_of_its_own(platform: Platform, alice: Sc
         ("never", 0),
     ]
     current_store().client.close()  # type: ignore[attr-defined]
+
+
+SPOKEN: dict[str, Callable[[ScopedMemory, str], object]] = {
+    "delete": lambda memory, memory_id: memory.delete(memory_id),
+    "delete_matching": lambda memory, _: memory.delete_matching(Filters(agent=NAME), expected=1),
+    "erase, one assistant": lambda memory, _: ScopedMemory(memory.subject, agent=NAME).erase(),
+    "erase": lambda memory, _: memory.erase(),
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("verb", SPOKEN)
+def test_what_was_said_about_it_goes_with_it(platform: Platform, verb: str) -> None:
+    with talker("alice") as talks, talker("bob") as other:
+        for each in (talks, other):
+            each.says("I have zymosis.")
+        (item,) = talks.memory.walk()
+        assert "zymosis" in words(talks.opens())
+        SPOKEN[verb](talks.memory, item.id)
+        assert talks.buffered() == []
+        assert "zymosis" not in words(talks.opens())
+        assert "zymosis" in words(other.opens())
+        assert other.memory.count() == 1

@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -17,8 +19,10 @@ from memoryportal.memory import (
     WritesPaused,
     controls,
 )
+from memoryportal.memory.history import SubjectHistory
 from memoryportal.memory.stores.base import Store
 from tests.memory.model_server import ModelServer, running
+from tests.memory.planted import shut_beside
 
 from .conftest import parameter
 from .registry import ENTRIES, Entry
@@ -165,11 +169,64 @@ def test_messages_that_newer_ones_push_out_are_not_taken_for_deleted(alice: Scop
     assert len(alice.messages()) == 10
 
 
+def test_what_was_said_before_an_erasure_is_not_stored_after_it(
+    alice: ScopedMemory, bob: ScopedMemory, model: ModelServer, store: Store
+) -> None:
+    """Everything is erased, read again and let in again before the model has answered: the eraser has to wait."""
+    before, ended = snapshot(bob), threading.Event()
+
+    def erase() -> None:
+        alice.erase(behind="")
+        controls.reopen(store, alice.subject, "erasing")
+        ended.set()
+
+    model.before_answer = lambda: shut_beside(alice, "erasing", then=erase)
+    with pytest.raises(ErasureRunning):
+        alice.add(TURN)
+    assert ended.wait(20)
+    assert set(alice.held().values()) == {0}
+    assert snapshot(bob) == before
+    model.before_answer = None
+    assert len(alice.add(TURN)) == 2
+
+
+def test_a_pause_that_comes_between_the_memory_and_its_message_leaves_neither(
+    alice: ScopedMemory, model: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or somebody would be told that nothing was written, although it was."""
+    keep = SubjectHistory.save_messages
+
+    def late(self: SubjectHistory, *args: Any) -> None:
+        controls.pause(alice.subject)
+        keep(self, *args)
+
+    monkeypatch.setattr(SubjectHistory, "save_messages", late)
+    with pytest.raises(WritesPaused):
+        alice.add(TURN)
+    assert set(alice.held().values()) == {0}
+
+
+def test_what_is_deleted_before_its_message_is_kept_takes_the_message_along(
+    alice: ScopedMemory, bob: ScopedMemory, model: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, keep = snapshot(bob), SubjectHistory.save_messages
+
+    def late(self: SubjectHistory, *args: Any) -> None:
+        for item in alice.page().items:
+            alice.delete(item.id)
+        keep(self, *args)
+
+    monkeypatch.setattr(SubjectHistory, "save_messages", late)
+    assert alice.add(TURN) == []
+    assert set(alice.held().values()) == {0}
+    assert snapshot(bob) == before
+
+
 @pytest.mark.parametrize(("state", "refusal"), [("paused", WritesPaused), ("erasing", ErasureRunning)])
 def test_gate_that_is_shut_while_the_model_thinks(
     alice: ScopedMemory, model: ModelServer, store: Store, state: controls.State, refusal: type[MemoryRoomError]
 ) -> None:
-    model.before_answer = lambda: controls.shut(store, alice.subject, state)
+    model.before_answer = lambda: shut_beside(alice, state)
     with pytest.raises(refusal):
         alice.add(TURN)
     assert set(alice.held().values()) == {0}

@@ -19,14 +19,13 @@ from memoryportal.memory import (
     ScopedMemory,
     StoreUnavailable,
     WritesPaused,
-    controls,
 )
 from memoryportal.memory.errors import NotConfirmed
-from memoryportal.memory.stores import current_store
 from memoryportal.memory.stores.base import Store
 from memoryportal.memory.stores.valkey_client import Server as Client
 from tests.memory.model_server import ModelServer
 from tests.memory.model_server import running as models
+from tests.memory.planted import shut_beside
 
 from . import valkey_rig
 from .conftest import Person
@@ -249,7 +248,7 @@ def test_gate_that_shuts_while_the_model_thinks_keeps_everything_out(
     alice: ScopedMemory, model: ModelServer, state: Any, error: type[Exception]
 ) -> None:
     model.facts = facts("Miriam is my sister")
-    model.before_answer = lambda: controls.shut(current_store(), alice.subject, state)
+    model.before_answer = lambda: shut_beside(alice, state)
     with pytest.raises(error):
         alice.add("my sister is called Miriam", infer=True)
     assert set(alice.held().values()) == {0}

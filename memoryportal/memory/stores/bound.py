@@ -2,10 +2,11 @@
 
 import contextlib
 import threading
+from collections.abc import Iterator
 from typing import Any
 
-from .. import uses
-from ..embedding import embedder
+from .. import controls, uses
+from ..embedding import asks_a_server, embedder
 from ..errors import (
     InferenceFailed,
     MemoryChanged,
@@ -16,6 +17,7 @@ from ..errors import (
 )
 from ..history import SubjectHistory
 from ..never_again import Screen
+from ..pool import Cursor, fresh_transaction
 from ..rows import Row, recheck
 from ..scope import AnyScope, Filters, Scope
 from ..shown import still_said
@@ -48,31 +50,81 @@ class BoundStore(SideTables):
             from ..pipeline import pipeline
         return pipeline().bind(self, scope, filters, floor)
 
-    def infer(
+    def added(
         self,
         scope: AnyScope,
-        bound: Any,
         messages: list[dict[str, str]],
+        infer: bool,
         values: dict[str, Any],
-        screen: Screen | None = None,
-    ) -> Any:
-        """mem0's add with a language model, its failures named.
+        screen: Screen | None,
+    ) -> list[str]:
+        """mem0's add: the ids of the new memories. Raises InferenceFailed, or why the gate is shut.
 
-        Raises InferenceFailed, or why the gate is shut; MemoryChanged when what the model was shown has changed.
+        Whoever shuts the gate waits for it from before a model is asked until the last write (controls.drain). So what
+        was said before an erasure is never stored after it, however long the answer took.
         """
-        if isinstance(scope, Scope) and screen is not None:
-            bound = bound.watched(screen, lambda ids: uses.note(self, scope, ids))
-        try:
-            result = bound.add(messages, infer=True, **values)
-            if screen is not None and screen.failure is not None:  # mem0 went on without it
-                raise screen.failure
-            if isinstance(scope, Scope) and screen is not None:
-                self._refuse_outdated(scope, bound, [entry["id"] for entry in result["results"]])
-            return result
-        except StoreUnavailable as error:
-            if not bound.unit.wrote:
+        bound, values = self.pipeline(scope), {**values, **scope.mem0_ids()}
+        if not infer:
+            return self._as_said(scope, bound, messages, values)
+        if not isinstance(scope, Scope) or screen is None:  # knowledge of an assistant is nobody's
+            return self._inferred(scope, bound, messages, values)
+        with self.under_way(scope) as holding:
+            bound = bound.watched(screen, lambda ids: uses.note(self, scope, ids), holding)
+            try:
+                ids = self._inferred(scope, bound, messages, values)
+                if failure := screen.failure or bound.vector_store.failure:  # mem0 went on without it
+                    raise failure
+            except StoreUnavailable as error:
+                if not bound.unit.wrote:
+                    raise
+                raise NotConfirmed(f"some of it may have been remembered: {error}") from None
+            except MemoryRoomError:
+                self._withdraw(scope, bound.vector_store.made)
                 raise
-            raise NotConfirmed(f"some of it may have been remembered: {error}") from None
+            self._refuse_outdated(scope, bound, ids)
+            return self._kept(scope, ids)
+
+    @contextlib.contextmanager
+    def under_way(self, scope: Scope) -> Iterator[Cursor]:
+        """Let an eraser wait while a model is asked, on a connection of its own: the pool is not used up by waiting.
+
+        Raises WritesPaused, ErasureRunning; NotConfirmed when the connection is lost, so that nobody waits any more.
+        """
+        ended = False
+        try:
+            with fresh_transaction(self.dsn, str(scope.subject)) as cursor:
+                shut = controls.behind_gate(cursor, self.tables, scope.subject, controls.UNDER_WAY)
+                controls.refuse_write(shut, scope)
+                yield cursor
+                ended = True
+        except StoreUnavailable as error:
+            if not ended:
+                raise
+            raise NotConfirmed(f"it is not known whether an erasure went on meanwhile: {error}") from None
+
+    def _as_said(
+        self, scope: AnyScope, bound: Any, messages: list[dict[str, str]], values: dict[str, Any]
+    ) -> list[str]:
+        """All messages as they are, or none of them."""
+        texts = [message["content"] for message in messages if message["role"] != "system"]
+        if isinstance(scope, Scope) and asks_a_server():
+            with self.under_way(scope) as holding:
+                bound.prepared(texts, "add")
+                with bound.unit.shared():
+                    holding.execute("SELECT 1")  # lost, and an eraser may have passed
+                    return _ids(bound.add(messages, infer=False, **values))
+        with bound.unit.shared() as cursor:
+            if isinstance(scope, Scope):
+                controls.refuse_write(controls.behind_gate(cursor, self.tables, scope.subject), scope)
+            bound.prepared(texts, "add")
+            return _ids(bound.add(messages, infer=False, **values))
+
+    def _inferred(
+        self, scope: AnyScope, bound: Any, messages: list[dict[str, str]], values: dict[str, Any]
+    ) -> list[str]:
+        """mem0's add with a language model, its failures named."""
+        try:
+            return _ids(bound.add(messages, infer=True, **values))
         except MemoryRoomError:
             raise
         except Exception as error:  # noqa: BLE001 - every provider raises its own, and most repeat the conversation
@@ -90,10 +142,27 @@ class BoundStore(SideTables):
         same = not shown.texts or shown.holds(self.get_many(scope, list(shown.texts)))
         if not ids or (same and still_said(bound.db)):
             return
-        for memory_id in ids:
-            with contextlib.suppress(MemoryNotFound):  # the person was faster
-                self.delete(scope, [memory_id])
+        self._withdraw(scope, ids)
         raise MemoryChanged("what the language model was shown was deleted or corrected meanwhile; nothing was learned")
+
+    def _withdraw(self, scope: Scope, ids: list[str]) -> None:
+        """Forget new memories of an extraction that has failed."""
+        try:
+            for memory_id in ids:
+                with contextlib.suppress(MemoryNotFound):  # the person was faster
+                    self.delete(scope, [memory_id])
+        except StoreUnavailable as error:
+            raise NotConfirmed(f"some of it may have been remembered: {error}") from None
+
+    def _kept(self, scope: Scope, ids: list[str]) -> list[str]:
+        """The new memories that were not deleted before all about them was noted; of the others nothing stays."""
+        alive = {str(row[0]) for row in self.get_many(scope, ids)} if ids else set()
+        gone = [memory_id for memory_id in ids if memory_id not in alive]
+        if gone:
+            with self.open(scope) as cursor:
+                self.delete_side(cursor, scope, [(memory_id, scope.agent, scope.run) for memory_id in gone])
+            self.unlink(scope, gone)
+        return [memory_id for memory_id in ids if memory_id in alive]
 
     def by_meaning(
         self, scope: AnyScope, words: str, filters: Filters, limit: int, floor: float
@@ -104,3 +173,7 @@ class BoundStore(SideTables):
         own = recheck(scope, self.get_many(scope, [entry["id"] for entry in found]))
         rows = {str(row[0]): row for row in own}
         return [(rows[entry["id"]], float(entry["score"])) for entry in found if entry["id"] in rows]
+
+
+def _ids(result: dict[str, Any]) -> list[str]:
+    return [entry["id"] for entry in result["results"]]

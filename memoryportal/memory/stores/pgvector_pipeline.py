@@ -31,15 +31,8 @@ class PipelineMixin(RemovalMixin, BoundStore):
         expires: Any,
         screen: Screen | None = None,
     ) -> list[str]:
-        bound = self.pipeline(scope)
-        values = {"metadata": metadata, "expiration_date": expires, **scope.mem0_ids()}
-        if infer:  # an LLM is asked in between: no transaction is held open meanwhile
-            result = self.infer(scope, bound, messages, values, screen)
-        else:
-            bound.prepared([message["content"] for message in messages if message["role"] != "system"], "add")
-            with bound.unit.shared():
-                result = bound.add(messages, infer=False, **values)
-        return [entry["id"] for entry in result["results"]]
+        values = {"metadata": metadata, "expiration_date": expires}
+        return self.added(scope, messages, infer, values, screen)
 
     def correct(self, scope: Scope, memory_id: str, text: str, version: str) -> None:
         rows = self.get_many(scope, [memory_id])

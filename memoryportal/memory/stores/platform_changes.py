@@ -24,7 +24,7 @@ from ..types import Removed, Residue
 from . import fence
 from .platform_client import PlatformClient, moments
 from .platform_rows import NOTES, matching
-from .side import SideTables
+from .side import Gone, SideTables
 
 if TYPE_CHECKING:
     from .base import Store
@@ -126,22 +126,23 @@ class ChangesMixin(SideTables):
     def delete(self, scope: Scope, ids: list[str]) -> Removed:
         wanted = set(ids)
         with self._writing(scope, alone=True):
-            if len(self.get_many(scope, sorted(wanted))) != len(wanted):
+            rows = self.get_many(scope, sorted(wanted))
+            if len(rows) != len(wanted):
                 raise MemoryNotFound("no such memory")
-            return self._removed_with_traces(scope, wanted)
+            return self._removed_with_traces(scope, rows)
 
     def delete_matching(self, scope: Scope, filters: Filters, expected: int) -> Removed:
         with self._writing(scope, alone=True):
-            wanted = {row[0] for row in matching(self.own(scope), filters)}
-            if len(wanted) != expected:
-                raise CountMoved(expected, len(wanted))
-            return self._removed_with_traces(scope, wanted)
+            rows = matching(self.own(scope), filters)
+            if len(rows) != expected:
+                raise CountMoved(expected, len(rows))
+            return self._removed_with_traces(scope, rows)
 
-    def _removed_with_traces(self, scope: Scope, wanted: set[str]) -> Removed:
+    def _removed_with_traces(self, scope: Scope, rows: list[Row]) -> Removed:
         """The memories first: what tells of them goes when they are gone."""
-        removed = self._removed(scope, wanted)
+        removed = self._removed(scope, {row[0] for row in rows})
         with self.open(scope) as cursor:
-            side = self.delete_side(cursor, scope, [(memory_id, None, None) for memory_id in wanted])
+            side = self.delete_side(cursor, scope, _gone(rows))
         return Removed({**removed.counts, "messages": side["messages"], "uses": side["uses"]})
 
     def _removed(self, scope: AnyScope, wanted: set[str]) -> Removed:
@@ -170,7 +171,8 @@ class ChangesMixin(SideTables):
         def ids() -> set[str]:
             return {row[0] for row in self.own(scope)}
 
-        found, whole = ids(), scope.agent is None and scope.run is None
+        rows, whole = self.own(scope), scope.agent is None and scope.run is None
+        found = {row[0] for row in rows}
         if whole:
             self.client.delete_user(str(scope.subject))
             rest = self._left(ids)
@@ -185,7 +187,7 @@ class ChangesMixin(SideTables):
             if whole:
                 side = self.erase_side(cursor, scope, keep)
             else:
-                side = self.delete_narrowed(cursor, scope, [(memory_id, None, None) for memory_id in found])
+                side = self.delete_narrowed(cursor, scope, _gone(rows))
         return Removed({"memories": len(found), "entities": 0, **side})
 
     def _memories_again(self, scope: Scope) -> Residue:
@@ -196,6 +198,10 @@ class ChangesMixin(SideTables):
             return Residue("memories", None, str(error))
         finally:
             client.close()
+
+
+def _gone(rows: list[Row]) -> Gone:
+    return [(str(row[0]), row[1].get("agent_id"), row[1].get("run_id")) for row in rows]
 
 
 def _requests(

@@ -70,6 +70,9 @@ class SideTables:
     def delete(self, scope: Scope, ids: list[str]) -> Removed:
         raise TypeError("a store deletes its own memories")
 
+    def unlink(self, scope: Scope, ids: list[str]) -> int:
+        raise TypeError("a store reads its own rows")
+
     def page(
         self, scope: Scope, filters: Filters, after: tuple[str, str] | None, limit: int, order: Order
     ) -> tuple[list[Row], bool, int]:

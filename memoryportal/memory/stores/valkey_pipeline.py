@@ -29,25 +29,8 @@ class PipelineMixin(RemovalMixin):
         expires: Any,
         screen: Screen | None = None,
     ) -> list[str]:
-        bound = self.pipeline(scope)
-        values = {"metadata": metadata, "expiration_date": expires, **scope.mem0_ids()}
-        if infer:  # an LLM is asked in between: no transaction is held open meanwhile
-            result = self.infer(scope, bound, messages, values, screen)
-            return self._kept(scope, [entry["id"] for entry in result["results"]])
-        bound.prepared([message["content"] for message in messages if message["role"] != "system"], "add")
-        with bound.unit.shared():
-            result = bound.add(messages, infer=False, **values)
-        return [entry["id"] for entry in result["results"]]
-
-    def _kept(self, scope: Any, ids: list[str]) -> list[str]:
-        """The new memories that were not deleted before their history was noted; of the others nothing stays."""
-        alive = {str(row[0]) for row in self.get_many(scope, ids)}
-        gone = [memory_id for memory_id in ids if memory_id not in alive]
-        if gone:
-            with self.open(scope) as cursor:
-                self.delete_side(cursor, scope, [(memory_id, scope.agent, scope.run) for memory_id in gone])
-                self.unlink_names(scope, set(gone))
-        return [memory_id for memory_id in ids if memory_id in alive]
+        values = {"metadata": metadata, "expiration_date": expires}
+        return self.added(scope, messages, infer, values, screen)
 
     def correct(self, scope: Scope, memory_id: str, text: str, version: str) -> None:
         rows = self.get_many(scope, [memory_id])
