@@ -34,6 +34,8 @@ class Action(models.TextChoices):
     MEMORY_DELETE_ASKED = "memory.delete-asked", "Asked to delete memories"
     MEMORY_DELETED = "memory.deleted", "Deleted memories"
     MEMORY_DELETE_FAILED = "memory.delete-failed", "Deleting memories failed"
+    MEMORY_MOVE_ASKED = "memory.move-asked", "Asked to move what is stored under a refused id to another id"
+    MEMORY_MOVED = "memory.moved", "Moved what was stored under a refused id to another id"
     SETTING_ASKED = "setting.change-asked", "Asked to switch what assistants may do"
     SETTING_FAILED = "setting.change-failed", "Switching what assistants may do failed"
     MEMORY_PAUSED = "memory.paused", "Paused remembering"

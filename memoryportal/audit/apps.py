@@ -8,7 +8,7 @@ class AuditConfig(AppConfig):
     def ready(self) -> None:
         from memoryportal.memory.places import exempt
 
-        from . import stopped  # noqa: F401 - listens
+        from . import moved, stopped  # noqa: F401 - they listen
 
         why = "the trail of who did what; holds no memory text, and the subject only under a key of its own"
         exempt(

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
+from django.dispatch import Signal
 from psycopg import sql
 
 from .configuration import configuration
@@ -19,6 +20,9 @@ from .stores.confirming import confirming
 if TYPE_CHECKING:
     from .stores.base import Outside
 
+# Sent before and after an operator moves rows, with `subject` (SubjectId, the new id), `reason` and, afterwards,
+# `count`. Other rooms note it (audit/moved.py): what they raise before the move keeps it from happening.
+moving, moved = Signal(), Signal()
 _IN_PAYLOAD = ("", "entities")
 
 
@@ -32,21 +36,21 @@ def rename_subject(old: str, new: SubjectId, owner_dsn: str | None = None, *, re
     dsn = owner_dsn or configured.owner_dsn
     tables, outside = Tables(configured.collection), configured.provider != "pgvector"
     suffixes = [suffix for suffix in TEXT_COLUMNS if not (outside and suffix in _IN_PAYLOAD)]
-    moved: dict[str, int] = {}
+    rows: dict[str, int] = {}
     if outside:
         store = cast("Outside", current_store())
         _refuse_one_in_use(not resume and any(owner == new for owner, _ in store.owners()))
         with confirming():
-            moved = store.rename(old, new)
+            rows = store.rename(old, new)
     try:
         with psycopg.connect(dsn, connect_timeout=3) as connection, unforced(connection, tables, suffixes):
             _refuse_one_in_use(_in_use(connection, tables, suffixes, new) and not resume)
-            moved |= {tables.name(suffix): _move(connection, tables, suffix, old, new) for suffix in suffixes}
+            rows |= {tables.name(suffix): _move(connection, tables, suffix, old, new) for suffix in suffixes}
         with psycopg.connect(dsn, autocommit=True, connect_timeout=3) as connection:
             keep_count(connection, configured)
     except psycopg.Error as error:
         raise StoreUnavailable(f"the subject could not be renamed ({error.sqlstate or type(error).__name__})") from None
-    return moved
+    return rows
 
 
 def _refuse_one_in_use(in_use: bool) -> None:

@@ -233,6 +233,12 @@ _WORDS: dict[Action, tuple[Words, Words]] = {
     ),
     Action.MEMORY_DELETED: (lambda d: f"You deleted {_deleted(d)}", lambda d: f"Deleted: {_deleted(d)}"),
     Action.MEMORY_DELETE_FAILED: _pair("Nothing was deleted", "Nothing was deleted"),
+    Action.MEMORY_MOVE_ASKED: _pair(
+        "You asked to bring memories under this id", "It was asked to bring memories of another spelling under this id"
+    ),
+    Action.MEMORY_MOVED: _pair(
+        "You brought memories under this id", "Memories of another spelling were brought under this id"
+    ),
     Action.SETTING_ASKED: _pair(
         "You asked to switch what assistants may do", "It was asked to switch what assistants may do"
     ),

@@ -1,18 +1,24 @@
 """rename_subject: everything of one id, by its exact bytes, to an id that nobody has; all of it or nothing."""
 
 import json
+from io import StringIO
 
 import psycopg
 import pytest
+from django.core.management import CommandError, call_command
 from psycopg.conninfo import make_conninfo
 
+from memoryportal.audit.models import Event
+from memoryportal.audit.pseudonyms import known_pseudonym
 from memoryportal.memory import BadQuery, ScopedMemory, StoreUnavailable, SubjectId, controls
 from memoryportal.memory.configuration import configuration
 from memoryportal.memory.rename import rename_subject
 from memoryportal.memory.stores import current_store
+from tests.audit.breaking import broken_trail
 
 from .planted import TABLES, Superuser, fill_places, payload, plant, stored
 
+COMMAND = "rename_subject"
 REFUSED_TODAY = ["*", " a ", "john smith", "a\u200bb", "e\u0301lise", "a,b", "", "x" * 300]
 
 
@@ -103,3 +109,47 @@ def test_the_portals_own_login_cannot_rename(superuser: Superuser, alice: Scoped
             rename_subject(str(alice.subject), SubjectId("new-id"), make_conninfo(configuration().owner_dsn, user=role))
     assert stored(superuser) == before
     _assert_forced(superuser)
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+def _events() -> list[tuple[object, ...]]:
+    rows = Event.objects.filter(action__startswith="memory.move").order_by("seq")
+    return [(row.action, row.actor, row.subject, row.reason, row.details) for row in rows]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_reason_is_in_the_trail_before_anything_moves(superuser: Superuser, alice: ScopedMemory) -> None:
+    (memory_id,) = _plant_past_the_gate(superuser, "alice@example.org ")
+    call_command(
+        COMMAND, "alice@example.org ", "rescued", reason="ticket 17, asked by a@example.org", stdout=StringIO()
+    )
+    assert [item.id for item in ScopedMemory(SubjectId("rescued")).page().items] == [memory_id]
+    named, reason = known_pseudonym(SubjectId("rescued")), "ticket 17, asked by (address)"
+    assert _events() == [
+        ("memory.move-asked", "operator", named, reason, {}),
+        ("memory.moved", "operator", named, reason, {"count": 1}),
+    ]
+    assert "alice" not in str(list(Event.objects.values()))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_the_trail_cannot_say_does_not_happen(superuser: Superuser) -> None:
+    _plant_past_the_gate(superuser, "alice ")
+    before = stored(superuser)
+    with broken_trail(), pytest.raises(CommandError, match="nothing was done"):
+        call_command(COMMAND, "alice ", "rescued", reason="ticket 17")
+    assert stored(superuser) == before
+    assert _events() == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("new", "reason"), [("rescued", " "), ("*", "ticket 17")])
+def test_without_a_reason_or_an_id_nothing_moves(superuser: Superuser, new: str, reason: str) -> None:
+    _plant_past_the_gate(superuser, "alice ")
+    before = stored(superuser)
+    with pytest.raises(CommandError):
+        call_command(COMMAND, "alice ", new, reason=reason)
+    assert stored(superuser) == before
+    assert _events() == []

@@ -1,13 +1,10 @@
-import logging
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from memoryportal.memory.errors import MemoryRoomError
-from memoryportal.memory.rename import rename_subject
+from memoryportal.memory.rename import moved, moving, rename_subject
 from memoryportal.memory.scope import SubjectId
-
-logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -26,11 +23,15 @@ class Command(BaseCommand):
         if not reason.strip():
             raise CommandError("Give a reason: --reason '…'")
         try:
-            moved = rename_subject(old, SubjectId(new), resume=resume)
+            subject = SubjectId(new)
+            moving.send(None, subject=subject, reason=reason)
+            rows = rename_subject(old, subject, resume=resume)
         except MemoryRoomError as error:
             raise CommandError(str(error)) from None
-        for table, count in moved.items():
-            self.stdout.write(f"  {table}: {count} rows")
-        if not any(moved.values()):
+        for table, number in rows.items():
+            self.stdout.write(f"  {table}: {number} rows")
+        told = moved.send_robust(None, subject=subject, reason=reason, count=sum(rows.values()))
+        if any(isinstance(answer, Exception) for _, answer in told):
+            raise CommandError("This was done; that it was done could not be written to the trail.")
+        if not any(rows.values()):
             raise CommandError("Nothing is stored under exactly this id.")
-        logger.warning("a subject was renamed by an operator")
