@@ -84,7 +84,6 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "csp",
     "django_htmx",
-    "heroicons",
     "django.forms",  # TemplatesSetting finds Django's own widgets there, behind our templates/django/forms
     "procrastinate.contrib.django",
 ]
