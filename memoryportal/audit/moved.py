@@ -8,8 +8,8 @@ from typing import Any
 from django.dispatch import receiver
 
 from memoryportal.memory.errors import StoreUnavailable
-from memoryportal.memory.rename import moved, moving
 from memoryportal.memory.scope import SubjectId
+from memoryportal.memory.signals import moved, moving
 
 from .actions import Action
 from .record import OPERATOR, AuditUnavailable, record_first

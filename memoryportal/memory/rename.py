@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
-from django.dispatch import Signal
 from psycopg import sql
 
 from .configuration import configuration
@@ -20,9 +19,6 @@ from .stores.confirming import confirming
 if TYPE_CHECKING:
     from .stores.base import Outside
 
-# Sent before and after an operator moves rows, with `subject` (SubjectId, the new id), `reason` and, afterwards,
-# `count`. Other rooms note it (audit/moved.py): what they raise before the move keeps it from happening.
-moving, moved = Signal(), Signal()
 _IN_PAYLOAD = ("", "entities")
 
 

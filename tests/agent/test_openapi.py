@@ -38,7 +38,7 @@ CHECKS = [
     unsupported_method,
     allow_header_conformance,
 ]
-EXAMPLES = 80  # half a minute for all operations
+EXAMPLES = 50  # twenty seconds for all operations
 SEEN: dict[str, set[int]] = defaultdict(set)
 # What may refuse data that the document does not allow; of itself schemathesis does not count a body that is too large.
 REFUSALS = {"negative_data_rejection": {"expected-statuses": sorted(ALWAYS)}}

@@ -296,8 +296,7 @@ def test_the_model_is_not_told_what_is_forbidden(
 
 
 def test_what_is_forbidden_while_the_model_thinks_is_stopped(alice: ScopedMemory, extracting: ModelServer) -> None:
-    tea = _cook(alice).add("I drink tea", infer=False)[0].id
-    extracting.before_answer = lambda: alice.delete(tea, never_again=True)
+    extracting.before_answer = lambda: never_again.stop(current_store(), alice.scope, ["I drink tea"])
     added = _cook(alice).add("something to drink")
     assert ([item.text for item in added], added.stopped) == (["I drink mate"], 2)
 
@@ -320,7 +319,7 @@ def test_facts_that_come_from_out_of_sight_are_forgotten_again(
     superuser: Superuser, alice: ScopedMemory, extracting: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a store that extracts by itself, where nothing can be left out beforehand."""
-    monkeypatch.setattr(type(current_store()), "infer", _without_screen(type(current_store()).infer))
+    monkeypatch.setattr(type(current_store()), "added", _without_screen(type(current_store()).added))
     added = _cook(alice).add("the doctor has told me something")
     assert sorted(item.text for item in added) == ["I drink mate", "I drink tea"]
     assert added.stopped == 1
@@ -328,5 +327,5 @@ def test_facts_that_come_from_out_of_sight_are_forgotten_again(
     assert alice.held()["history"] == 2
 
 
-def _without_screen(infer: Any) -> Any:
-    return lambda store, scope, bound, messages, values, screen=None: infer(store, scope, bound, messages, values)
+def _without_screen(added: Any) -> Any:
+    return lambda store, scope, messages, infer, values, screen: added(store, scope, messages, infer, values, None)

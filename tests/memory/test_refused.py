@@ -85,6 +85,7 @@ def test_the_portals_login_cannot_read_whose_they_are(taken_over: Database) -> N
             app.execute("SELECT memories_refused_like('alice')")
 
 
+@pytest.mark.django_db(transaction=True)  # the trail
 def test_moving_them_clears_the_way(taken_over: Database) -> None:
     assert rename_subject(" alice", SubjectId("alice"))["memories"] == 3
     assert refused_owners_like(SubjectId("alice")) == 9

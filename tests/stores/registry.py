@@ -39,7 +39,7 @@ class Entry:
     settings: Callable[[Path], AbstractContextManager[Settings]]
     needs: str | None = None
     side: bool = True
-    histories: int = 60
+    histories: int = 30
 
 
 def mem0_config(provider: str, **config: Any) -> Settings:

@@ -3,8 +3,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from memoryportal.memory.errors import MemoryRoomError
-from memoryportal.memory.rename import moved, moving, rename_subject
+from memoryportal.memory.rename import rename_subject
 from memoryportal.memory.scope import SubjectId
+from memoryportal.memory.signals import moved, moving
 
 
 class Command(BaseCommand):
