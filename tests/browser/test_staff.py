@@ -13,6 +13,7 @@ from memoryportal.accounts.models import User
 from memoryportal.memory import ScopedMemory
 from memoryportal.support import tasks
 from memoryportal.support.models import AccessGrant
+from tests.accounts.helpers import add_totp, code_now
 from tests.mydata.remembered import remember
 from tests.support.staffing import WHY, page_of, staff_member
 
@@ -65,6 +66,21 @@ def alices_window(browser: Browser, alice: User, base_url: str) -> Iterator[Page
 @pytest.fixture
 def auditors_window(browser: Browser, db: None, base_url: str) -> Iterator[Page]:
     yield from other_window(browser, staff_member("auditor", "auditor"), base_url)
+
+
+def test_a_session_from_before_the_second_factor_shows_it_and_goes_on(
+    page: Page, looking: Looking, db: None, base_url: str
+) -> None:
+    user = staff_member("support", "support", factor=False)
+    enter(page.context, user, base_url)
+    secret = add_totp(user)
+    looking.opens("/support/people/", 403, "first show your second factor")
+    page.get_by_role("main").get_by_role("link", name="authenticator").click()
+    page.get_by_label("Code", exact=True).fill(code_now(secret))
+    page.get_by_label("Code", exact=True).press("Enter")
+    expect(page.get_by_role("heading", name="Find a person")).to_be_visible()
+    assert page.url == f"{base_url}/support/people/"
+    assert looking.problems == []
 
 
 def test_the_whole_story(
