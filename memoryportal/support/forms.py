@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -16,13 +16,9 @@ from memoryportal.memory import BadQuery
 from memoryportal.memory.checks import MAX_QUERY, check_query
 
 from .models import MIN_REASON, MINUTES, Kind
-from .occasions import why_not
 from .people import Person
 from .present import id_label
 from .target import ids_of
-
-if TYPE_CHECKING:
-    from memoryportal.accounts.models import User
 
 By = Literal["meaning", "word"]
 KINDS = {SUPPORT: Kind.SUPPORT, PRIVACY: Kind.REQUEST}  # in this order: the first is the one that is marked
@@ -102,9 +98,9 @@ class OpenForm(forms.Form):
         error_messages={"required": "Choose for how long."},
     )
 
-    def __init__(self, data: Any = None, *, person: Person, roles: Collection[str], staff: "User") -> None:
+    def __init__(self, data: Any = None, *, person: Person, roles: Collection[str]) -> None:
         super().__init__(data)
-        self.person, self.staff = person, staff
+        self.person = person
         self.roles = [role for role in KINDS if role in roles]
         self._offer(ids_of(person))
         self._offer_roles()
@@ -135,16 +131,13 @@ class OpenForm(forms.Form):
         under.initial = next((own.key for own in ids if own.subject == self.person.subject), ids[0].key)
 
     def clean_ticket(self) -> str:
-        """Privacy works on deletion requests, so theirs has to be about this person, and a reason to look."""
+        """Privacy works on deletion requests, so theirs has to exist, and be about this person."""
         ticket: str = self.cleaned_data["ticket"]
         if self.kind != Kind.REQUEST:
             return ticket
         subjects = {str(self.person.subject), *(str(own.subject) for own in ids_of(self.person))}
-        about = Erasure.objects.filter(reference=ticket.upper(), subjects__overlap=sorted(subjects)).first()
-        if about is None:
+        if not Erasure.objects.filter(reference=ticket.upper(), subjects__overlap=sorted(subjects)).exists():
             raise ValidationError("This person has no deletion request with this reference.")
-        if refusal := why_not(about, self.staff):
-            raise ValidationError(refusal)
         return ticket.upper()
 
     @property

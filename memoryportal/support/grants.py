@@ -15,9 +15,11 @@ from memoryportal.audit.actions import Action
 from memoryportal.audit.models import Event
 from memoryportal.audit.pseudonyms import note_staff_access
 from memoryportal.audit.record import Actor, record, record_first
+from memoryportal.erasure.models import Erasure
 from memoryportal.memory import ScopedMemory, SubjectId
 
 from .models import MAX_SEARCHES, AccessGrant, How, Kind
+from .occasions import why_not
 from .people import accounts_of
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ class GrantNotFound(GrantEnded):
 def open_grant(staff: "User", person: "Person", *, kind: Kind, minutes: int, **why: str) -> AccessGrant:
     """A grant from now on. `why` has category, ticket and reason. Raises GrantRefused; a refusal is an event too."""
     role = _role_for(staff, kind)
-    if refusal := _refusal(staff, person, role):
+    if refusal := _refusal(staff, person, role) or _no_occasion(staff, kind, why["ticket"]):
         record(Action.GRANT_REFUSED, actor=Actor(str(staff.pk), role or "none"), subject=person.subject)
         raise GrantRefused(refusal)
     now = timezone.now()
@@ -94,6 +96,14 @@ def _refusal(staff: "User", person: "Person", role: str) -> str:
     if any(account.is_superuser or roles_of(account) & set(ROLES) for account in accounts):
         return "You cannot open access to the memories of a member of the staff."
     return ""
+
+
+def _no_occasion(staff: "User", kind: Kind, ticket: str) -> str:
+    """Why this deletion request does not let them look; a support case is in another system."""
+    if kind != Kind.REQUEST:
+        return ""
+    erasure = Erasure.objects.filter(reference=ticket).first()
+    return why_not(erasure, staff) if erasure else "There is no deletion request with this reference."
 
 
 def use(grant: AccessGrant, action: Action, **about: Any) -> ScopedMemory:

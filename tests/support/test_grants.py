@@ -261,8 +261,8 @@ def turned_away(client: Client, erasure: Erasure) -> str:
     find(client, "alice@example.com")
     before = newest()
     answer = client.post("/support/grants/", {**WHY, "ticket": erasure.reference})
-    assert answer.status_code == 422
-    assert actions(before) == []
+    assert answer.status_code == 409
+    assert actions(before) == ["grant.refused"]
     assert not AccessGrant.objects.exists()
     return said(answer)
 
