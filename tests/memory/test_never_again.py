@@ -319,7 +319,7 @@ def test_facts_that_come_from_out_of_sight_are_forgotten_again(
     superuser: Superuser, alice: ScopedMemory, extracting: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a store that extracts by itself, where nothing can be left out beforehand."""
-    monkeypatch.setattr(type(current_store()), "added", _without_screen(type(current_store()).added))
+    monkeypatch.setattr(type(current_store()), "add", _without_screen(type(current_store()).add))
     added = _cook(alice).add("the doctor has told me something")
     assert sorted(item.text for item in added) == ["I drink mate", "I drink tea"]
     assert added.stopped == 1
@@ -327,5 +327,5 @@ def test_facts_that_come_from_out_of_sight_are_forgotten_again(
     assert alice.held()["history"] == 2
 
 
-def _without_screen(added: Any) -> Any:
-    return lambda store, scope, messages, infer, values, screen: added(store, scope, messages, infer, values, None)
+def _without_screen(add: Any) -> Any:
+    return lambda store, scope, messages, infer, extra, last, screen: add(store, scope, messages, infer, extra, last)

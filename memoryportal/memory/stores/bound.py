@@ -50,20 +50,22 @@ class BoundStore(SideTables):
             from ..pipeline import pipeline
         return pipeline().bind(self, scope, filters, floor)
 
-    def added(
+    def add(
         self,
         scope: AnyScope,
         messages: list[dict[str, str]],
         infer: bool,
-        values: dict[str, Any],
-        screen: Screen | None,
+        metadata: dict[str, Any] | None,
+        expires: Any,
+        screen: Screen | None = None,
     ) -> list[str]:
         """mem0's add: the ids of the new memories. Raises InferenceFailed, or why the gate is shut.
 
         Whoever shuts the gate waits for it from before a model is asked until the last write (controls.drain). So what
         was said before an erasure is never stored after it, however long the answer took.
         """
-        bound, values = self.pipeline(scope), {**values, **scope.mem0_ids()}
+        bound = self.pipeline(scope)
+        values = {"metadata": metadata, "expiration_date": expires, **scope.mem0_ids()}
         if not infer:
             return self._as_said(scope, bound, messages, values)
         if not isinstance(scope, Scope) or screen is None:  # knowledge of an assistant is nobody's
@@ -74,6 +76,9 @@ class BoundStore(SideTables):
                 ids = self._inferred(scope, bound, messages, values)
                 if failure := screen.failure or bound.vector_store.failure:  # mem0 went on without it
                     raise failure
+                if ids:
+                    self._refuse_outdated(scope, bound)
+                return self._kept(scope, ids)
             except StoreUnavailable as error:
                 if not bound.unit.wrote:
                     raise
@@ -81,8 +86,6 @@ class BoundStore(SideTables):
             except MemoryRoomError:
                 self._withdraw(scope, bound.vector_store.made)
                 raise
-            self._refuse_outdated(scope, bound, ids)
-            return self._kept(scope, ids)
 
     @contextlib.contextmanager
     def under_way(self, scope: Scope) -> Iterator[Cursor]:
@@ -133,17 +136,15 @@ class BoundStore(SideTables):
         self.admit(scope)  # a gate that was shut while the model was thinking is why mem0 could write nothing
         raise InferenceFailed(f"nothing could be remembered with the language model ({failed})")
 
-    def _refuse_outdated(self, scope: Scope, bound: Any, ids: list[str]) -> None:
-        """Forget these new memories where the person took away, meanwhile, something that the model had before it.
+    def _refuse_outdated(self, scope: Scope, bound: Any) -> None:
+        """Raise MemoryChanged where the person took away, meanwhile, something that the model had before it.
 
         What they take away later was there beside the new memories, which they could see.
         """
         shown = bound.vector_store
         same = not shown.texts or shown.holds(self.get_many(scope, list(shown.texts)))
-        if not ids or (same and still_said(bound.db)):
-            return
-        self._withdraw(scope, ids)
-        raise MemoryChanged("what the language model was shown was deleted or corrected meanwhile; nothing was learned")
+        if not same or not still_said(bound.db):
+            raise MemoryChanged("what the model was shown was deleted or corrected meanwhile; nothing was learned")
 
     def _withdraw(self, scope: Scope, ids: list[str]) -> None:
         """Forget new memories of an extraction that has failed."""

@@ -3,9 +3,8 @@
 from typing import Any
 
 from ..errors import MemoryChanged, MemoryNotFound
-from ..never_again import Screen
 from ..rows import version_of
-from ..scope import AnyScope, Filters, Scope
+from ..scope import Filters, Scope
 from .bound import BoundStore
 from .pgvector_removal import RemovalMixin
 
@@ -21,18 +20,6 @@ class PipelineMixin(RemovalMixin, BoundStore):
         if suffix == "entities":
             return BoundNames(self.tables, unit, filters, floor)
         return BoundTable(self.tables.name(suffix), unit, filters, floor)
-
-    def add(
-        self,
-        scope: AnyScope,
-        messages: list[dict[str, str]],
-        infer: bool,
-        metadata: dict[str, Any] | None,
-        expires: Any,
-        screen: Screen | None = None,
-    ) -> list[str]:
-        values = {"metadata": metadata, "expiration_date": expires}
-        return self.added(scope, messages, infer, values, screen)
 
     def correct(self, scope: Scope, memory_id: str, text: str, version: str) -> None:
         rows = self.get_many(scope, [memory_id])

@@ -4,9 +4,8 @@ import contextlib
 from typing import Any
 
 from ..errors import MemoryChanged, MemoryNotFound, MemoryRoomError
-from ..never_again import Screen
 from ..rows import version_of
-from ..scope import AnyScope, Filters, Scope
+from ..scope import Filters, Scope
 from . import fence
 from .valkey_removal import RemovalMixin
 
@@ -19,18 +18,6 @@ class PipelineMixin(RemovalMixin):
 
         collection = self.noted if suffix else self.memories
         return BoundIndex(collection, self.tables, unit, filters, floor, waits=not suffix)
-
-    def add(
-        self,
-        scope: AnyScope,
-        messages: list[dict[str, str]],
-        infer: bool,
-        metadata: dict[str, Any] | None,
-        expires: Any,
-        screen: Screen | None = None,
-    ) -> list[str]:
-        values = {"metadata": metadata, "expiration_date": expires}
-        return self.added(scope, messages, infer, values, screen)
 
     def correct(self, scope: Scope, memory_id: str, text: str, version: str) -> None:
         rows = self.get_many(scope, [memory_id])
