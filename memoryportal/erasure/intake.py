@@ -28,7 +28,7 @@ from .models import Channel, Erasure, Identified, Scope
 from .moves import NotNow, grace_of, locked, move, note
 from .states import TERMINAL, State
 
-MOST_UNCONFIRMED = 3  # open requests of one address that get a mail; each ends after a week
+MOST_UNCONFIRMED = 3  # open requests of one address, each about one assistant, that get a mail; each ends after a week
 BEFORE = "The same was asked for before: see that request."
 AFTER = "Asked for again, and confirmed."
 
@@ -74,10 +74,16 @@ def _settle(pk: UUID) -> Erasure | None:
             return erasure
         before = _open_before(erasure)
         same = before.filter(scope=erasure.scope, agent=erasure.agent).first()
-        if same is None and before.filter(state=State.IDENTITY).count() < MOST_UNCONFIRMED:
+        if same is None and not _is_one_too_many(erasure, before):
             return erasure
         _end_as_duplicate(erasure, same or before.last(), SYSTEM)
         return same
+
+
+def _is_one_too_many(erasure: Erasure, before: QuerySet[Erasure]) -> bool:
+    """Of the wider ones there is one each at most: no stranger keeps them out with assistants that do not exist."""
+    narrow = before.filter(state=State.IDENTITY, scope=Scope.ASSISTANT)
+    return erasure.scope == Scope.ASSISTANT and narrow.count() >= MOST_UNCONFIRMED
 
 
 def _open_before(erasure: Erasure) -> QuerySet[Erasure]:

@@ -224,6 +224,34 @@ def test_other_wishes_are_requests_of_their_own_three_at_most(client):
     assert mail.outbox[-1].to == [UNKNOWN]
 
 
+@pytest.mark.parametrize("scope", ["everything", "account"])
+def test_nobody_is_kept_from_asking_for_everything(client, scope):
+    """A stranger has filled the three of this address, with assistants that do not exist."""
+    for name in ("one", "two", "three"):
+        asks(Client(), KNOWN, scope="assistant", agent=name)
+        works()
+    mail.outbox.clear()
+    asks(client, KNOWN, scope=scope)
+    works()
+    (letter,) = mail.outbox
+    assert newest().reference in letter.subject
+    assert newest().state == State.IDENTITY
+    assert newest().links.count() == 1
+
+
+def test_one_address_gets_so_many_mails_and_no_more(client, settings):
+    """Whatever a stranger asks for in its name: five requests with three links each."""
+    settings.REQUESTS_PER_NETWORK = settings.REQUESTS_PER_HOUR = 100
+    wishes = [{"scope": "everything"}, {"scope": "account"}]
+    wishes += [{"scope": "assistant", "agent": f"number-{n}"} for n in range(5)]
+    for _ in range(5):
+        for wish in wishes:
+            asks(client, KNOWN, **wish)
+            works()
+    assert Erasure.objects.filter(state=State.IDENTITY).count() == 5
+    assert len(mail.outbox) == 15
+
+
 def test_whoever_confirmed_and_asks_again_is_told_how_it_stands_once_an_hour(client, alice, alice_memory):
     erasure = confirmed(client, KNOWN)
     assert erasure.state == State.WAITING
