@@ -6,6 +6,7 @@ for one person that is another one's by then, and no account goes while an id of
 
 import hashlib
 import json
+from collections.abc import Collection
 from typing import Any
 
 from django.db import connection
@@ -32,16 +33,21 @@ def occupy(erasure: Erasure) -> None:
     OpenErasure.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def _holders(erasure: Erasure) -> set[tuple[str, int]]:
-    """(id, account) for each of its ids that an account was issued or has connected."""
-    links = SubjectLink.objects.filter(subject__in=erasure.subjects).values_list("subject", "account_id")
-    issued = User.objects.filter(subject__in=erasure.subjects).values_list("subject", "pk")
+def _holders(subjects: Collection[str]) -> set[tuple[str, int]]:
+    """(id, account) for each of these ids that an account was issued or has connected."""
+    links = SubjectLink.objects.filter(subject__in=subjects).values_list("subject", "account_id")
+    issued = User.objects.filter(subject__in=subjects).values_list("subject", "pk")
     return {*links, *issued}
+
+
+def held_by_accounts(subjects: Collection[str]) -> set[str]:
+    """Which of these ids an account holds now."""
+    return {subject for subject, _ in _holders(subjects)}
 
 
 def fingerprint(erasure: Erasure) -> str:
     """Which accounts hold its ids now, as a hash: what the second person approved."""
-    return hashlib.sha256(json.dumps(sorted(_holders(erasure))).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(sorted(_holders(erasure.subjects))).encode()).hexdigest()
 
 
 def misfit(erasure: Erasure) -> str:
@@ -57,7 +63,9 @@ def misfit(erasure: Erasure) -> str:
 
 def _in_other_hands(erasure: Erasure) -> bool:
     """Whether one of its ids is held by an account that is not the request's, which has one."""
-    return erasure.account_id is not None and any(account != erasure.account_id for _, account in _holders(erasure))
+    return erasure.account_id is not None and any(
+        account != erasure.account_id for _, account in _holders(erasure.subjects)
+    )
 
 
 def _leaves_out(erasure: Erasure) -> bool:
