@@ -131,6 +131,7 @@ def test_the_page_shows_every_operation_and_code_and_needs_no_script_of_anybody(
     assert "messages" in text
     assert not re.findall(r'(?:src=|<link[^>]+href=)"(?:https?:)?//', text)
     assert not re.findall(r"<script(?![^>]*\bsrc=)|\sstyle=|\son[a-z]+=|<style", text)
+    assert "`" not in answer.content.decode()
 
 
 def test_the_guide_lists_every_code() -> None:
