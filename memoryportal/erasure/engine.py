@@ -19,6 +19,7 @@ from memoryportal.audit.actions import Action
 from memoryportal.audit.record import SYSTEM, AuditUnavailable
 from memoryportal.base.keys import KeyTrouble
 from memoryportal.memory import MemoryRoomError, StoreUnavailable
+from memoryportal.memory.gate_gaps import gate_gaps
 from memoryportal.memory.stores import current_store
 
 from . import finishing
@@ -27,12 +28,13 @@ from .models import Erasure
 from .moves import move, note
 from .reach import Reach
 from .states import State
-from .steps import note_found, prepare_steps
+from .steps import note_found, note_problem, prepare_steps
 from .verification import Questions, Verdict, verify
 
 logger = logging.getLogger(__name__)
 SWEEPS = (timedelta(minutes=10), timedelta(days=1))  # after the first reading, where the store cannot fence
 ROUNDS = 3  # of erasing and reading again, before what is still there is named as an exception
+NO_GATE = "other programs were not held back meanwhile: the gate in the database was switched off or was missing"
 FIRST_DELAY = timedelta(seconds=20)
 LONGEST_DELAY = timedelta(hours=4)
 FORESEEN = (MemoryRoomError, AuditUnavailable, finishing.LedgerUnavailable, KeyTrouble, OSError)
@@ -73,6 +75,7 @@ def _work(lease: Lease) -> None:
 def _carry_out(lease: Lease) -> None:
     reach = Reach(lease)
     reach.shut("erasing")
+    stands = _gate_stands(reach)
     questions = Questions.taken_from(reach)
     verdict = _erase_and_read(lease, reach, questions)
     for _ in range(ROUNDS - 1):
@@ -80,8 +83,22 @@ def _carry_out(lease: Lease) -> None:
             verdict = _erase_and_read(lease, reach, questions)
     if verdict.again and reach.excepted:
         raise StoreUnavailable("it cannot end without a place while another one that can be read is not empty")
-    if not _must_watch(lease):
-        finishing.finish(lease, reach, verdict.clean)
+    stands = stands and _gate_stands(reach)
+    if _must_watch(lease, stands):
+        return
+    if current_store().abilities.fenced and not stands:
+        note_problem(lease, "memories", NO_GATE)
+    finishing.finish(lease, reach, verdict.clean)
+
+
+def _gate_stands(reach: Reach) -> bool:
+    """Whether foreign writers are held back: the store says that it can, and its triggers are looked at."""
+    if not current_store().abilities.fenced:
+        return False
+    gaps = gate_gaps(reach.subjects[0])
+    if gaps:
+        logger.error("the gate does not stand on %s: run prepare_store", ", ".join(gaps))
+    return not gaps
 
 
 def _erase_and_read(lease: Lease, reach: Reach, questions: Questions) -> Verdict:
@@ -98,9 +115,9 @@ def _erase_and_read(lease: Lease, reach: Reach, questions: Questions) -> Verdict
     return verify(lease, reach, questions)
 
 
-def _must_watch(lease: Lease) -> bool:
-    """Where foreign writers cannot be held back, look again after ten minutes and after a day."""
-    if current_store().abilities.fenced:
+def _must_watch(lease: Lease, stands: bool) -> bool:
+    """Where foreign writers were not held back by a gate, look again after ten minutes and after a day."""
+    if stands:
         return False
     with lease.step() as erasure:
         if erasure.sweeps >= len(SWEEPS):

@@ -5,6 +5,7 @@ import threading
 import time
 
 from .errors import MemoryRoomError, StoreUnavailable
+from .gate_gaps import gate_gaps
 from .scope import Filters, Scope, SubjectId
 from .stores import current_store
 from .stores.base import Store
@@ -38,7 +39,9 @@ def _answers(store: Store) -> bool:
     try:
         store.admit(NOBODY)
         store.count(NOBODY, Filters())
+        if gaps := gate_gaps(NOBODY.subject):
+            logger.error("not ready: no gate stands on %s; run prepare_store", ", ".join(gaps))
     except MemoryRoomError as error:
         logger.warning("not ready: %s", error)
         return False
-    return True
+    return not gaps

@@ -1,0 +1,33 @@
+"""Whether the gate stands: a trigger on each table that holds foreign writers back while somebody is erased or paused.
+
+Somebody who repairs a database switches triggers off and forgets one, or restores a table without its own. Then a shut
+gate holds back only those who write through the portal.
+"""
+
+from psycopg import sql
+
+from .configuration import configuration
+from .names import Tables
+from .pool import fresh_transaction
+from .prepare import GATED
+from .scope import SubjectId
+
+# The gate_check of this collection, before each row of every INSERT and UPDATE (23), whatever the row and the columns.
+_STANDING = """
+    SELECT 1 FROM pg_trigger t
+    WHERE t.tgrelid = to_regclass(quote_ident(%(table)s)) AND t.tgname = 'memoryportal_gate'
+        AND t.tgfoid = to_regproc(quote_ident(%(check)s)) AND t.tgenabled IN ('O', 'A')
+        AND t.tgtype & 23 = 23 AND t.tgqual IS NULL AND cardinality(t.tgattr::int2[]) = 0
+"""
+
+
+def gate_gaps(subject: SubjectId) -> list[str]:
+    """Tables on which no gate stands now; none where the store promises no gate. Raises StoreUnavailable."""
+    configured = configuration()
+    if configured.provider != "pgvector":
+        return []
+    tables = Tables(configured.collection)
+    names = [tables.name(suffix) for suffix, *_ in GATED]
+    with fresh_transaction(configured.dsn, str(subject)) as cursor:
+        wanted = [{"table": name, "check": tables.name("gate_check")} for name in names]
+        return [about["table"] for about in wanted if not cursor.execute(sql.SQL(_STANDING), about).fetchone()]
