@@ -126,6 +126,11 @@ def is_address_of(account: Any, address: str) -> bool:
     return not address or known.exists()
 
 
+def is_written_to(account: Any, address: str) -> bool:
+    """Whether mails of the account go there anyway, or its owner has shown that they read them."""
+    return bool(address.lower() == account.email.lower() or is_address_of(account, address))
+
+
 def grace_of(erasure: Erasure) -> timedelta:
     """How long it can still be cancelled before it begins."""
     own = erasure.identified_how == Identified.SESSION  # also where somebody else wrote it down first

@@ -20,7 +20,7 @@ from memoryportal.memory.scope import check_id
 
 from . import letters
 from .models import Channel, Erasure, Identified, OpenErasure, OutsidePlace, Scope
-from .moves import NotNow, grace_of, is_address_of, locked, move, note, proceed, send_back, set_dates
+from .moves import NotNow, grace_of, is_address_of, is_written_to, locked, move, note, proceed, send_back, set_dates
 from .states import TERMINAL, State
 
 if TYPE_CHECKING:
@@ -115,6 +115,8 @@ def _identify(erasure: Erasure, account: "User") -> None:
     """They see it on their page at once; a mail comes now only where there is time to take it back."""
     now = timezone.now()
     erasure.account = erasure.account or account
+    if not is_written_to(account, erasure.address):
+        erasure.address = ""  # somebody else typed it, and nobody has shown whose it is: the account's own will do
     erasure.identified_at, erasure.identified_how = now, Identified.SESSION
     erasure.confirmed_at = erasure.confirmed_at or now
     proceed(erasure)

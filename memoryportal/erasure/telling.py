@@ -14,8 +14,8 @@ from memoryportal.base.mail import send
 
 from . import identity
 from .letters import address_of, day, moment
-from .models import Erasure, Identified
-from .moves import locked
+from .models import Channel, Erasure, Identified
+from .moves import is_written_to, locked
 from .states import TERMINAL, State
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,8 @@ def _ways_back(erasure: Erasure) -> dict[str, str]:
     own, account = "", erasure.account
     if account is not None:
         own = identity.absolute(reverse("mydata:erasure", args=[erasure.pk]))
-    ways = {erasure.address: _secret_page(erasure) or own} if erasure.address else {}
+    theirs = own if account is not None and is_written_to(account, erasure.address) else ""
+    ways = {erasure.address: _secret_page(erasure) or theirs} if erasure.address else {}
     if account is not None and account.is_active and account.email.lower() != erasure.address.lower():
         ways[account.email] = own
     return ways
@@ -90,9 +91,18 @@ def _ways_back(erasure: Erasure) -> dict[str, str]:
 
 def _secret_page(erasure: Erasure) -> str:
     """A fresh secret link, for whoever has shown that they read the mails; "" where a stranger may have given it."""
-    if erasure.identified_how not in (Identified.MAIL, Identified.SESSION):
+    if not _is_shown(erasure):
         return ""
     return identity.absolute(reverse("mydata:request_secret", args=[identity.new_secret(erasure)]))
+
+
+def _is_shown(erasure: Erasure) -> bool:
+    """Whether its address is the person's: they answered a link there, or asked in the session of its account."""
+    if erasure.identified_how != Identified.SESSION:
+        return erasure.identified_how == Identified.MAIL
+    if erasure.account is not None:
+        return is_written_to(erasure.account, erasure.address)
+    return erasure.channel == Channel.SELF  # the account's own, noted before it went
 
 
 def tell_account(erasure: Erasure) -> None:

@@ -11,11 +11,12 @@ from django.test import Client
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from memoryportal.accounts.models import User
-from memoryportal.erasure import decisions, tasks
+from memoryportal.accounts.models import Letter, User
+from memoryportal.erasure import decisions, services, tasks
 from memoryportal.erasure.models import Channel, Erasure, Identified
-from memoryportal.erasure.moves import locked, proceed
+from memoryportal.erasure.moves import locked, move, proceed
 from memoryportal.erasure.states import State
+from memoryportal.memory import SubjectId
 from tests.accounts.helpers import links_in, person
 from tests.support.requests import a_request
 
@@ -111,6 +112,44 @@ def test_an_address_that_nobody_has_shown_to_be_theirs_gets_no_link(second: User
     (letter,) = mail.outbox
     assert "write to us and give the reference" in letter.body
     assert ours_in(letter) == []
+
+
+def test_nor_the_page_of_an_account_whose_address_it_is_not(second: User, alice: User) -> None:
+    """Officers found out whose ids these are. That says nothing about the address that the request came with."""
+    approved(second, account=alice, address=CAROL, channel=Channel.PRIVACY, identified_how=Identified.OFFICER)
+    carols, alices = mail.outbox
+    assert (carols.to, ours_in(carols)) == ([CAROL], [])
+    assert "write to us and give the reference" in carols.body
+    assert alices.to == [alice.email]
+    assert len(ours_in(alices)) == 1
+
+
+def test_the_account_has_its_page_at_its_own_address(second: User, alice: User) -> None:
+    about = {"channel": Channel.PRIVACY, "identified_how": Identified.OFFICER}
+    erasure = approved(second, account=alice, address=alice.email.upper(), **about)
+    (letter,) = mail.outbox
+    assert [link.endswith(f"/erasure/{erasure.pk}/") for link in ours_in(letter)] == [True]
+
+
+def test_who_asks_in_a_session_shows_nothing_about_an_address_that_others_typed(alice: User, settings: Any) -> None:
+    """Mallory's letter was about Alice's id. She asks for it herself: its mails are hers, and nobody else's."""
+    settings.ERASURE_GRACE_HOURS_OWN = 72
+    filed = services.file(Channel.SUPPORT, [SubjectId(alice.subject)], account=alice, address="mallory@example.org")
+    own = services.ask(alice, SubjectId(alice.subject))
+    assert (own.pk, own.state, own.address) == (filed.pk, State.WAITING, "")
+    assert set(Letter.objects.values_list("to", flat=True)) == {alice.email}
+
+
+@pytest.mark.parametrize(("address", "told"), [(CAROL, False), ("alice@example.com", True)])
+def test_the_last_mail_has_the_secret_page_only_where_it_was_shown_whose_address_it_is(
+    address: str, told: bool, alice: User
+) -> None:
+    """As it stood when an earlier version took it up."""
+    erasure = a_request("u-1", state="verifying", account=alice, address=address, identified_how=Identified.SESSION)
+    move(erasure, State.COMPLETED)
+    assert tasks.telling.tell_end(str(erasure.pk))
+    (letter,) = mail.outbox
+    assert bool(ours_in(letter)) == told
 
 
 def test_where_no_address_is_known_nothing_is_sent(second: User) -> None:
