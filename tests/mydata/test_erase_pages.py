@@ -82,7 +82,7 @@ def test_the_page_says_what_goes_and_what_stays(alice_client, told):
     words = reading.words(response)
     for place in ("numbers (vectors) that searching needs. 2", "noted from your memories. 1", "correction of it. 2"):
         assert place in words
-    for stays in ("Your account here", "already received", "Backups", "overwritten", "manage.py scrub"):
+    for stays in ("Your account here", "already received", "Backups", "overwritten at once"):
         assert stays in words
     assert 'href="/export/"' in reading.body(response)
     assert form_of(response)["word"] == "erase"
