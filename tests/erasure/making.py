@@ -29,8 +29,10 @@ def an_erasure(*subjects: str, state: str = "received", **fields: Any) -> Erasur
     path = path_to(state)
     if {State.WAITING, State.ERASING} & {*path}:
         erasure.identified_at, erasure.identified_how = erasure.identified_at or timezone.now(), Identified.SESSION
-        if erasure.account is None and erasure.approved_at is None:  # nobody's own
-            erasure.approved_at, erasure.approved_for = timezone.now(), whose.fingerprint(erasure)
+        if erasure.account is None:  # nobody's own
+            erasure.approved_at = erasure.approved_at or timezone.now()
+        if erasure.approved_at is not None:
+            erasure.approved_for = whose.fingerprint(erasure)
     for each in path:
         move(erasure, State(each))
     return erasure
