@@ -1,7 +1,7 @@
 """What a running portal is made of: a CycloneDX document of requirements/base.txt, on standard output (`make sbom`).
 
 Versions, hashes and who needs whom come from the pinned file; licences from what is installed, where that is the same
-version. The library that writes the document comes along with pip-audit.
+version.
 """
 
 import re

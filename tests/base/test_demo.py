@@ -73,7 +73,7 @@ def test_a_demos_whole_life(demo_dir: Path, tmp_path: Path) -> None:
     demo = start_demo(env, log)
     try:
         assert eventually(lambda: demo.poll() is not None or answers(port), 90), log.read_text()
-        assert eventually(lambda: "alice@example.com" in log.read_text())
+        assert eventually(lambda: "alice@example.com" in log.read_text(), 60)
         text = log.read_text()
         assert f"http://127.0.0.1:{port}/" in text
         assert "DATABASE_URL, " in text
