@@ -104,9 +104,9 @@ def valkey(folder: Path) -> Iterator[Settings]:
 ENTRIES = (
     Entry("pgvector", pgvector),
     Entry("qdrant", qdrant),
-    Entry("qdrant-server", qdrant_server, histories=15),
-    Entry("platform", platform, side=False, histories=15),
-    Entry("valkey-emulated", valkey_emulated, histories=15),
-    Entry("valkey-emulated-trims", valkey_that_trims, histories=15),
+    Entry("qdrant-server", qdrant_server, histories=10),
+    Entry("platform", platform, side=False, histories=10),
+    Entry("valkey-emulated", valkey_emulated, histories=10),
+    Entry("valkey-emulated-trims", valkey_that_trims, histories=10),
     Entry("valkey", valkey, needs="TEST_VALKEY_URL"),
 )

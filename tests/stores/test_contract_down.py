@@ -215,13 +215,13 @@ def test_what_asks_postgresql_alone_goes_on(filled: Filled, distant: Distant) ->
 
 
 def places(distant: Distant, name: str) -> Iterator[tuple[int, Callable[[int], None]]]:
-    """(which message, how it is lost): before it arrives, or before it is answered; by turns where calls are alike.
+    """(which message, how it is lost): before it arrives, or before it is answered; by turns but for what adds.
 
     A request to Qdrant or the Platform comes in two parts; the second is cut with the first.
     """
     ways = distant.proxy.cut_before, distant.proxy.cut_after
     for turn, number in enumerate(range(1, 100, 1 if distant.name == "valkey" else 2)):
-        chosen = ways if name in ("add", "update", "erase") else ways[turn % 2 :][:1]
+        chosen = ways if name == "add" else ways[turn % 2 :][:1]
         yield from ((number, way) for way in chosen)
     pytest.fail("never came to an end")
 
