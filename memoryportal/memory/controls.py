@@ -58,6 +58,11 @@ def states(subject: SubjectId) -> list[Control]:
     statement = sql.SQL("SELECT agent, state, since FROM {} WHERE subject = %s").format(store.tables.gate)
     with store.open(Scope(subject)) as cursor:
         rows = cursor.execute(statement, (str(subject),)).fetchall()
+    return listed(rows)
+
+
+def listed(rows: Iterable[tuple[str, State, datetime]]) -> list[Control]:
+    """Rows of the gate, for all assistants first."""
     found = [Control(agent, state, since.astimezone(UTC)) for agent, state, since in rows]
     return sorted(found, key=lambda control: (control.agent, control.state))
 

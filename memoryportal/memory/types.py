@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .controls import Control
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,8 @@ class Summary:
     """What is held in a scope: how many, since when, and how many for each assistant and conversation.
 
     `agents` and `runs` are (name, count) pairs, most first; name is None for memories without one. `expired` counts
-    memories that assistants are no longer handed but that are still stored.
+    memories that assistants are no longer handed but that are still stored. `shut` is what the gate has shut for the
+    person, where a store reads that in the same statement; None where it does not.
     """
 
     total: int
@@ -66,6 +70,7 @@ class Summary:
     agents: list[tuple[str | None, int]]
     runs: list[tuple[str | None, int]]
     expired: int
+    shut: "list[Control] | None" = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ def show(request: PortalRequest) -> HttpResponse:
     context = _list(request, selection, request.GET.get("after"))
     summary = request.memory.summary(selection.filters)
     context |= _around(selection, summary)
-    context["switched"] = assistants_words.notice(controls.states(request.memory.subject))
+    shut = controls.states(request.memory.subject) if summary.shut is None else summary.shut
+    context["switched"] = assistants_words.notice(shut)
     if not summary.total:
         context["connected"] = is_connected(request.user)
     return render(request, "mydata/list.html", context)

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from memoryportal.memory import BadCursor, BadQuery, Filters, Item, MemoryNotFound, ScopedMemory
+from memoryportal.memory import BadCursor, BadQuery, Filters, Item, MemoryNotFound, ScopedMemory, controls
 from memoryportal.memory.places import PLACES
 from memoryportal.memory.stores.base import Store
 
@@ -195,6 +195,17 @@ def test_summary_counts_within_the_chosen_time(person: Person) -> None:
     said(person("alice", agent="coach", run="tuesday"), "Later.")
     summary = person("alice").summary(Filters(since=between))
     assert (summary.total, summary.agents, summary.runs) == (2, [("coach", 1)], [("tuesday", 1)])
+
+
+def test_summary_says_what_is_shut_as_the_gate_does(alice: ScopedMemory, bob: ScopedMemory) -> None:
+    """Or it says nothing about it, and the gate is asked."""
+    said(alice, "I drink tea.")
+    controls.pause(alice.subject, "planner")
+    controls.restrict(alice.subject)
+    controls.pause(bob.subject)
+    for memory in (alice, bob):
+        assert memory.summary().shut in (None, controls.states(memory.subject))
+    assert alice.summary(Filters(agent="coach")).shut in (None, controls.states(alice.subject))
 
 
 def test_walk_hands_out_everything_once(alice: ScopedMemory, bob: ScopedMemory) -> None:

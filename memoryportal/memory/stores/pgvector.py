@@ -5,10 +5,12 @@ person among many. Here every statement starts from the owner index, and orderin
 from HNSW).
 """
 
+from datetime import datetime
 from typing import Any
 
 from psycopg import sql
 
+from .. import controls
 from ..names import Tables
 from ..pool import Cursor
 from ..rows import Row, parse_time
@@ -68,7 +70,8 @@ class PgvectorStore(PlacesMixin, PipelineMixin):
             "NULLIF({created}, '') AS at, COALESCE({expired}, false) AS expired, "
             "{dates} AND {run_ok} AS for_agent, {dates} AND {agent_ok} AS for_run FROM {table} WHERE {where}) "
             "SELECT GROUPING(agent), GROUPING(run), agent, run, count(*), min(at), max(at), "
-            "count(*) FILTER (WHERE expired), count(*) FILTER (WHERE for_agent), count(*) FILTER (WHERE for_run) "
+            "count(*) FILTER (WHERE expired), count(*) FILTER (WHERE for_agent), count(*) FILTER (WHERE for_run), "
+            "(SELECT jsonb_agg(jsonb_build_array(agent, state, since)) FROM {gate} WHERE subject = %s) "
             "FROM own GROUP BY GROUPING SETS ((), (agent), (run)) ORDER BY count(*) DESC, agent, run"
         ).format(
             created=CREATED,
@@ -77,9 +80,10 @@ class PgvectorStore(PlacesMixin, PipelineMixin):
             run_ok=run.sql,
             agent_ok=agent.sql,
             table=self.tables.memories,
+            gate=self.tables.gate,
             where=where.sql,
         )
-        params = [*dates.params, *run.params, *dates.params, *agent.params, *where.params]
+        params = [*dates.params, *run.params, *dates.params, *agent.params, *where.params, str(scope.subject)]
         with self.open(scope) as cursor:
             rows = cursor.execute(statement, params).fetchall()
         return _to_summary(rows)
@@ -165,4 +169,5 @@ def _to_summary(rows: list[Any]) -> Summary:
         agents=sorted(agents, key=lambda pair: (-pair[1], pair[0] or "")),
         runs=sorted(runs, key=lambda pair: (-pair[1], pair[0] or "")),
         expired=whole[7],
+        shut=controls.listed((agent, state, datetime.fromisoformat(since)) for agent, state, since in whole[10] or ()),
     )
