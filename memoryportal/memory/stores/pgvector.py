@@ -5,6 +5,7 @@ person among many. Here every statement starts from the owner index, and orderin
 from HNSW).
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -87,6 +88,14 @@ class PgvectorStore(PlacesMixin, PipelineMixin):
         with self.open(scope) as cursor:
             rows = cursor.execute(statement, params).fetchall()
         return _to_summary(rows)
+
+    def _present_ids(self, scope: Scope) -> Iterator[str]:
+        """In one statement, and without the rows."""
+        where = conditions.of_scope(scope)
+        statement = sql.SQL("SELECT id::text FROM {} WHERE {}").format(self.tables.memories, where.sql)
+        with self.open(scope) as cursor:
+            rows = cursor.execute(statement, where.params).fetchall()
+        yield from (row[0] for row in rows)
 
     def get(self, scope: Scope, memory_id: str) -> Row | None:
         statement = sql.SQL("SELECT id, payload FROM {} WHERE id = %s::uuid AND payload->>'user_id' = %s")
