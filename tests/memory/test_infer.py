@@ -11,7 +11,9 @@ from memoryportal.memory import (
     MemoryRoomError,
     ScopedMemory,
     WritesPaused,
+    controls,
 )
+from memoryportal.memory.stores import current_store
 
 from .model_server import ModelServer
 from .planted import Superuser, holds, shut_beside, stored
@@ -158,6 +160,30 @@ def test_a_gate_that_shuts_while_the_model_thinks_keeps_everything_out(
         alice.add("my sister is called Miriam")
     assert holds(superuser, "Miriam") == []
     assert alice.held() == {"memories": 0, "entities": 0, "history": 0, "messages": 0, "uses": 0, "never": 0}
+
+
+def test_what_was_said_before_an_erasure_is_not_stored_after_it_though_only_an_embedder_is_slow(
+    superuser: Superuser, alice: ScopedMemory, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything is erased and let in again while the text is embedded: the eraser has to wait for the add to end."""
+    ended, answer = threading.Event(), model_server.answer
+
+    def erase() -> None:
+        alice.erase(behind="")
+        controls.reopen(current_store(), alice.subject, "erasing")
+        ended.set()
+
+    def slow(path: str, asked: dict[str, Any]) -> dict[str, Any] | None:
+        monkeypatch.setattr(model_server, "answer", answer)
+        shut_beside(alice, "erasing", then=erase)
+        ended.wait(0.5)  # who does not wait for the add has ended by now
+        return answer(path, asked)
+
+    monkeypatch.setattr(model_server, "answer", slow)
+    with pytest.raises(ErasureRunning):
+        alice.add("my sister is called Miriam", infer=False)
+    assert ended.wait(20)
+    assert holds(superuser, "Miriam") == []
 
 
 def test_a_model_that_refuses_is_named_and_its_words_are_not_kept(

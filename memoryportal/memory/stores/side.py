@@ -71,7 +71,7 @@ class SideTables:
         raise TypeError("a store deletes its own memories")
 
     def unlink(self, scope: Scope, ids: list[str]) -> int:
-        raise TypeError("a store reads its own rows")
+        raise TypeError("a store takes links out of its own names")
 
     def page(
         self, scope: Scope, filters: Filters, after: tuple[str, str] | None, limit: int, order: Order
