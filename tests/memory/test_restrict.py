@@ -1,5 +1,6 @@
 """A restriction: assistants are handed nothing, in words and never as an empty list; the person reads on."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from memoryportal.memory import (
     MemoryNotFound,
     ScopedMemory,
     ScopeViolation,
+    Summary,
     UseRestricted,
     controls,
     uses,
@@ -53,10 +55,22 @@ def test_an_assistant_is_told_and_handed_nothing(
 @pytest.mark.parametrize("name", READS)
 def test_the_person_reads_on(superuser: Superuser, alice: ScopedMemory, name: str) -> None:
     memory_id = fill(superuser, alice)
-    before = repr(READS[name](alice, memory_id))
+    before = _but_what_is_shut(READS[name](alice, memory_id))
     controls.restrict(alice.subject)
     if name not in ("controls.gate_states", "controls.states"):
-        assert repr(READS[name](alice, memory_id)) == before
+        assert _but_what_is_shut(READS[name](alice, memory_id)) == before
+
+
+def _but_what_is_shut(answer: Any) -> str:
+    """A summary tells of the restriction itself; everything else in it stays as it was."""
+    return repr(replace(answer, shut=[]) if isinstance(answer, Summary) else answer)
+
+
+def test_the_summary_tells_of_it(superuser: Superuser, alice: ScopedMemory) -> None:
+    fill(superuser, alice)
+    assert alice.summary().shut == []
+    controls.restrict(alice.subject)
+    assert [(control.agent, control.state) for control in alice.summary().shut] == [("", "restricted")]
 
 
 @pytest.mark.parametrize("name", [name for name in READS if name.startswith("bulk.")])
