@@ -28,7 +28,7 @@ from .models import Erasure
 from .moves import move, note
 from .reach import Reach
 from .states import State
-from .steps import note_found, note_problem, prepare_steps
+from .steps import note_found, note_problem
 from .verification import Questions, Verdict, verify
 
 logger = logging.getLogger(__name__)
@@ -80,6 +80,8 @@ def _carry_out(lease: Lease) -> None:
     verdict = _erase_and_read(lease, reach, questions)
     for _ in range(ROUNDS - 1):
         if verdict.again:
+            with lease.step() as erasure:
+                move(erasure, State.ERASING)
             verdict = _erase_and_read(lease, reach, questions)
     if verdict.again and reach.excepted:
         raise StoreUnavailable("it cannot end without a place while another one that can be read is not empty")
@@ -102,12 +104,8 @@ def _gate_stands(reach: Reach) -> bool:
 
 
 def _erase_and_read(lease: Lease, reach: Reach, questions: Questions) -> Verdict:
-    with lease.step() as erasure:
-        move(erasure, State.ERASING)
     reach.write_journal()
     found = reach.count()
-    with lease.step() as erasure:
-        prepare_steps(erasure, [*found, *reach.uncounted])
     note_found(lease, found, reach.uncounted)
     reach.erase()
     with lease.step() as erasure:

@@ -33,6 +33,10 @@ FROZEN = "10min"
 KEPT_FOR = timedelta(hours=1)  # a worker that hangs for longer than this is taken to be lost
 FARTHEST = timedelta(hours=6)  # no attempt lies further ahead
 MAX_ATTEMPTS = 10
+_RENEWED = """
+    UPDATE erasure_erasure SET lease_until = statement_timestamp() + %s WHERE id = %s AND lease_token = %s
+    RETURNING *, set_config('idle_in_transaction_session_timeout', %s, true)
+"""
 
 
 class LeaseLost(Exception):
@@ -53,12 +57,10 @@ class Lease:
         Nobody can take the request over meanwhile. The server ends the transaction of a worker that is frozen in it.
         """
         with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, true)", [FROZEN])
-            held = Erasure.objects.filter(pk=self.pk, lease_token=self.token)
-            if not held.update(lease_until=Now() + LASTS):
+            erasure = next(iter(Erasure.objects.raw(_RENEWED, [LASTS, self.pk, self.token, FROZEN])), None)
+            if erasure is None:
                 raise LeaseLost
-            yield Erasure.objects.get(pk=self.pk)
+            yield erasure
 
     def renew(self) -> None:
         """Show that this worker lives. Raises LeaseLost."""

@@ -1,5 +1,6 @@
 """What one request reaches: its subjects' memories in the store, and the other rooms' places."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from .models import Erasure, ErasureStep, JournalPage
 from .steps import note_removed
 
 PAGE = 10_000  # ids in one row of the journal
+_CANONICAL = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LAST = "account"  # the place that goes last: until then the person can sign in and see how far it is
 
 
@@ -75,10 +77,10 @@ class Reach:
     def write_journal(self) -> None:
         """Note every id that is there now and not noted yet, before anything is removed."""
         present = {_as_uuid(each) for memory in self.memories() for each in memory.known_ids()}
-        new = sorted(present - self.known() - {""})
+        new = list(present - self.known() - {""})
         with self.lease.step() as erasure, connection.cursor() as cursor:
-            for start in range(0, len(new), PAGE):  # by SQL: the ORM looks at each id by itself
-                page = new[start : start + PAGE]
+            for start in range(0, len(new), PAGE):  # as one text: the ORM, and the driver, look at each id by itself
+                page = "{" + ",".join(new[start : start + PAGE]) + "}"
                 cursor.execute(
                     "INSERT INTO erasure_journalpage (erasure_id, ids) VALUES (%s, %s::uuid[])", [erasure.pk, page]
                 )
@@ -163,6 +165,8 @@ class Reach:
 
 def _as_uuid(memory_id: str) -> str:
     """Its text; empty for an id that mem0 did not give out, which no history can name."""
+    if _CANONICAL.fullmatch(memory_id):
+        return memory_id
     try:
         return str(UUID(memory_id))
     except ValueError:

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from django.db.models import F
 from django.utils import timezone
 
 from memoryportal.memory import Residue
@@ -14,7 +13,20 @@ from .models import Erasure, ErasureStep
 PROBLEM = 200  # characters
 
 
-def prepare_steps(erasure: Erasure, places: Iterable[str]) -> None:
+def note_found(lease: Lease, found: Mapping[str, int], uncounted: Collection[str] = ()) -> None:
+    """What is there now. Behind the gate nothing is added, so what went before is what a former attempt removed.
+
+    Nothing is said of a place in `uncounted` unless a part of it was counted.
+    """
+    with lease.step() as erasure:
+        _prepare(erasure, [*found, *uncounted])
+        steps = list(erasure.steps.exclude(place__in=set(uncounted) - set(found)))
+        for step in steps:
+            step.found = max(step.found or 0, step.removed + found.get(step.place, 0))
+        ErasureStep.objects.bulk_update(steps, ["found"])
+
+
+def _prepare(erasure: Erasure, places: Iterable[str]) -> None:
     """A row for every place, in the order in which people read them."""
     order = {key: number for number, key in enumerate(PLACES)}
     ErasureStep.objects.bulk_create(
@@ -23,30 +35,12 @@ def prepare_steps(erasure: Erasure, places: Iterable[str]) -> None:
     )
 
 
-def note_found(lease: Lease, found: Mapping[str, int], uncounted: Collection[str] = ()) -> None:
-    """What is there now. Behind the gate nothing is added, so what went before is what a former attempt removed.
-
-    Nothing is said of a place in `uncounted` unless a part of it was counted.
-    """
-    with lease.step() as erasure:
-        for step in erasure.steps.exclude(place__in=set(uncounted) - set(found)):
-            step.found = max(step.found or 0, step.removed + found.get(step.place, 0))
-            step.save(update_fields=["found"])
-
-
 def note_removed(erasure: Erasure, removed: Mapping[str, int]) -> None:
     """What went, as part of the step in which it did."""
-    for place, count in removed.items():
-        erasure.steps.filter(place=place).update(removed=F("removed") + count)
-
-
-def settle_removed(lease: Lease) -> None:
-    """An attempt that was cut off between a deletion and its note has removed what is found no more."""
-    with lease.step() as erasure:
-        for step in erasure.steps.exclude(left=None).exclude(found=None):
-            step.removed = max(step.removed, (step.found or 0) - (step.left or 0))
-            step.found = max(step.found or 0, step.removed + (step.left or 0))
-            step.save(update_fields=["found", "removed"])
+    steps = list(erasure.steps.filter(place__in=[place for place, count in removed.items() if count]))
+    for step in steps:
+        step.removed += removed[step.place]
+    ErasureStep.objects.bulk_update(steps, ["removed"])
 
 
 def note_read(lease: Lease, readings: Iterable[Iterable[Residue]]) -> None:
@@ -55,8 +49,20 @@ def note_read(lease: Lease, readings: Iterable[Iterable[Residue]]) -> None:
     worst = {place: _worst([reading[place] for reading in found if place in reading]) for place in set().union(*found)}
     now = timezone.now()
     with lease.step() as erasure:
-        for place, (left, problem) in worst.items():
-            erasure.steps.filter(place=place).update(left=left, problem=problem[:PROBLEM], verified_at=now)
+        steps = list(erasure.steps.all())
+        for step in steps:
+            if step.place in worst:
+                step.left, problem = worst[step.place]
+                step.problem, step.verified_at = problem[:PROBLEM], now
+            _settle_removed(step)
+        ErasureStep.objects.bulk_update(steps, ["left", "problem", "verified_at", "found", "removed"])
+
+
+def _settle_removed(step: ErasureStep) -> None:
+    """An attempt that was cut off between a deletion and its note has removed what is found no more."""
+    if step.left is not None and step.found is not None:
+        step.removed = max(step.removed, step.found - step.left)
+        step.found = max(step.found, step.removed + step.left)
 
 
 Left = tuple[int | None, str]

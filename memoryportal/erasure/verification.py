@@ -8,7 +8,7 @@ from memoryportal.memory.statistics import sampled
 
 from .lease import Lease
 from .reach import Reach
-from .steps import note_problem, note_read, settle_removed
+from .steps import note_problem, note_read
 
 READINGS = 2
 MOST = 20  # questions
@@ -54,7 +54,6 @@ def verify(lease: Lease, reach: Reach, questions: Questions) -> Verdict:
     """Read everything, note what was found. Raises StoreUnavailable when a place cannot be read, or emptied, now."""
     readings = [reach.read_again() for _ in range(READINGS)]  # all of them, whatever the first says
     note_read(lease, readings)
-    settle_removed(lease)
     residue = [found for reading in readings for found in reading]
     unread = {found.place for found in residue if found.count is None}
     for place in reach.trouble.keys() - unread:  # it can be read, and what was deleted may still lie in its file

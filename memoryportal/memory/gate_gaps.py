@@ -13,11 +13,13 @@ from .prepare import GATED
 from .scope import SubjectId
 
 # The gate_check of this collection, before each row of every INSERT and UPDATE (23), whatever the row and the columns.
-_STANDING = """
-    SELECT 1 FROM pg_trigger t
-    WHERE t.tgrelid = to_regclass(quote_ident(%(table)s)) AND t.tgname = 'memoryportal_gate'
+_GAPS = """
+    SELECT name FROM unnest(%(tables)s::text[]) WITH ORDINALITY AS wanted (name, place) WHERE NOT EXISTS (
+        SELECT FROM pg_trigger t
+        WHERE t.tgrelid = to_regclass(quote_ident(name)) AND t.tgname = 'memoryportal_gate'
         AND t.tgfoid = to_regproc(quote_ident(%(check)s)) AND t.tgenabled IN ('O', 'A')
         AND t.tgtype & 23 = 23 AND t.tgqual IS NULL AND cardinality(t.tgattr::int2[]) = 0
+    ) ORDER BY place
 """
 
 
@@ -29,5 +31,5 @@ def gate_gaps(subject: SubjectId) -> list[str]:
     tables = Tables(configured.collection)
     names = [tables.name(suffix) for suffix, *_ in GATED]
     with fresh_transaction(configured.dsn, str(subject)) as cursor:
-        wanted = [{"table": name, "check": tables.name("gate_check")} for name in names]
-        return [about["table"] for about in wanted if not cursor.execute(sql.SQL(_STANDING), about).fetchone()]
+        about = {"tables": names, "check": tables.name("gate_check")}
+        return [row[0] for row in cursor.execute(sql.SQL(_GAPS), about).fetchall()]

@@ -22,16 +22,14 @@ STEPS = (
     (f"{ROOM}.reach:controls.shut", 1),
     (f"{ROOM}.engine:Questions.taken_from", 1),
     (f"{ROOM}.reach:Reach.write_journal", 1),
-    (f"{ROOM}.engine:prepare_steps", 1),
     (f"{ROOM}.engine:note_found", 1),
     (f"{ROOM}.reach:Reach._erase_memories", 1),
     (f"{ROOM}.reach:note_removed", 1),
     (f"{ROOM}.reach:Reach.erase", 1),
-    (f"{ROOM}.engine:move", 2),  # verifying
+    (f"{ROOM}.engine:move", 1),  # verifying
     (f"{ROOM}.reach:Reach.read_again", 1),
     (f"{ROOM}.reach:Reach.read_again", 2),
     (f"{ROOM}.verification:note_read", 1),
-    (f"{ROOM}.verification:settle_removed", 1),
     (f"{ROOM}.verification:Questions.ask_again", 1),
     (f"{ROOM}.engine:finishing.finish", 1),
     (f"{ROOM}.reach:controls.shut", 2),  # the pause

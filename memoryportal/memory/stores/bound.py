@@ -171,6 +171,8 @@ class BoundStore(SideTables):
         found = self.pipeline(scope, filters, floor).search(
             words, top_k=limit, filters=scope.mem0_ids(), threshold=0.0, show_expired=True
         )["results"]
+        if not found:
+            return []
         own = recheck(scope, self.get_many(scope, [entry["id"] for entry in found]))
         rows = {str(row[0]): row for row in own}
         return [(rows[entry["id"]], float(entry["score"])) for entry in found if entry["id"] in rows]

@@ -5,7 +5,6 @@ person among many. Here every statement starts from the owner index, and orderin
 from HNSW).
 """
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -89,13 +88,16 @@ class PgvectorStore(PlacesMixin, PipelineMixin):
             rows = cursor.execute(statement, params).fetchall()
         return _to_summary(rows)
 
-    def _present_ids(self, scope: Scope) -> Iterator[str]:
+    def known_ids(self, scope: Scope) -> list[str]:
         """In one statement, and without the rows."""
         where = conditions.of_scope(scope)
-        statement = sql.SQL("SELECT id::text FROM {} WHERE {}").format(self.tables.memories, where.sql)
+        known = sql.SQL("SELECT id FROM {} WHERE {}").format(self.tables.memories, where.sql)
+        if not scope.is_narrowed:  # a row of the history does not say which assistant's memory it was of
+            past = sql.SQL("SELECT memory_id FROM {} WHERE subject = %s").format(self.tables.history)
+            known, where.params = sql.SQL("{} UNION {}").format(known, past), [*where.params, str(scope.subject)]
+        statement = sql.SQL("SELECT id::text FROM ({}) known ORDER BY id").format(known)
         with self.open(scope) as cursor:
-            rows = cursor.execute(statement, where.params).fetchall()
-        yield from (row[0] for row in rows)
+            return [row[0] for row in cursor.execute(statement, where.params).fetchall()]
 
     def get(self, scope: Scope, memory_id: str) -> Row | None:
         statement = sql.SQL("SELECT id, payload FROM {} WHERE id = %s::uuid AND payload->>'user_id' = %s")

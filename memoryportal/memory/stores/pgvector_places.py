@@ -1,6 +1,5 @@
 """The other places where a pgvector collection holds a person's text: entities here, the rest in side.py."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from psycopg import sql
@@ -9,7 +8,7 @@ from ..rows import recheck
 from ..scope import Scope
 from ..types import Entity, Residue
 from . import conditions
-from .side import Counting, SideTables
+from .side import Counting, SideTables, count_all
 
 
 class PlacesMixin(SideTables):
@@ -33,24 +32,12 @@ class PlacesMixin(SideTables):
             **side,
         }
 
-    def _present_ids(self, scope: Scope) -> Iterator[str]:
-        where = conditions.of_scope(scope)
-        statement = sql.SQL("SELECT id::text FROM {} WHERE {}").format(self.tables.memories, where.sql)
-        with self.open(scope) as cursor:
-            return iter([row[0] for row in cursor.execute(statement, where.params).fetchall()])
-
     def held(self, scope: Scope) -> dict[str, int]:
-        counts = self._counts(scope)
-        whole = sql.SQL("SELECT {}").format(
-            sql.SQL(", ").join(sql.SQL("({})").format(statement) for statement, _ in counts.values())
-        )
-        params = [value for _, values in counts.values() for value in values]
         with self.open(scope) as cursor:
-            row = cursor.execute(whole, params).fetchone()
-        return dict(zip(counts, row or (), strict=True))
+            return count_all(cursor, self._counts(scope))
 
     def residue(self, scope: Scope) -> list[Residue]:
-        return [self.read_again(scope, place, counting) for place, counting in self._counts(scope).items()]
+        return self.read_again(scope, self._counts(scope))
 
     def entities(self, scope: Scope, limit: int) -> list[Entity]:
         where = conditions.of_scope(scope)

@@ -36,18 +36,18 @@ class RemovalMixin(SideTables):
     def erase(self, scope: Scope, keep: frozenset[str] = frozenset(), behind: str | None = None) -> Removed:
         with self.open(scope) as cursor:
             self.require_shut(cursor, scope, behind)
-            gone = self._delete_memories(cursor, conditions.of_scope(scope))
             if scope.is_narrowed:
-                return self._erase_narrowed(cursor, scope, gone)
+                return self._erase_narrowed(cursor, scope)
             return Removed(
                 {
-                    "memories": len(gone),
+                    "memories": self._delete(cursor, self.tables.memories, conditions.of_scope(scope)),
                     "entities": self._delete_entities(cursor, scope),
                     **self.erase_side(cursor, scope, keep),
                 }
             )
 
-    def _erase_narrowed(self, cursor: Cursor, scope: Scope, gone: Gone) -> Removed:
+    def _erase_narrowed(self, cursor: Cursor, scope: Scope) -> Removed:
+        gone = self._delete_memories(cursor, conditions.of_scope(scope))
         unlinked = self.unlink_entities(cursor, str(scope.subject), [row[0] for row in gone])
         side = self.delete_narrowed(cursor, scope, gone)
         return Removed({"memories": len(gone), "entities": unlinked + self._delete_entities(cursor, scope), **side})
@@ -91,6 +91,7 @@ class RemovalMixin(SideTables):
         return removed
 
     def _delete_entities(self, cursor: Cursor, scope: Scope) -> int:
-        where = conditions.of_names_noted(self.tables, scope)
-        statement = sql.SQL("DELETE FROM {} WHERE {}").format(self.tables.entities, where.sql)
-        return cursor.execute(statement, where.params).rowcount
+        return self._delete(cursor, self.tables.entities, conditions.of_names_noted(self.tables, scope))
+
+    def _delete(self, cursor: Cursor, table: sql.Identifier, where: conditions.Conditions) -> int:
+        return cursor.execute(sql.SQL("DELETE FROM {} WHERE {}").format(table, where.sql), where.params).rowcount

@@ -9,8 +9,6 @@ import operator
 from collections.abc import Iterator
 from typing import Any
 
-from psycopg import sql
-
 from ..configuration import Configuration
 from ..errors import BadQuery, MemoryNotFound, StoreUnavailable
 from ..names import Tables
@@ -21,6 +19,7 @@ from . import platform_rows as rows_of
 from .base import Abilities
 from .platform_changes import ChangesMixin
 from .platform_client import PlatformClient
+from .side import count_all
 
 FEW = 4  # memories that are asked for one by one rather than found in the whole list
 MOST_HITS = 1000  # the most that the Platform's search gives
@@ -140,19 +139,13 @@ class PlatformStore(ChangesMixin):
         return [row for row in known if scope.owns(row[1])]
 
     def held(self, scope: Scope) -> dict[str, int]:
-        counts = self.side_counts(scope)
-        whole = sql.SQL("SELECT {}").format(
-            sql.SQL(", ").join(sql.SQL("({})").format(statement) for statement, _ in counts.values())
-        )
         with self.open(scope) as cursor:
-            row = cursor.execute(whole, [value for _, values in counts.values() for value in values]).fetchone()
-        beside = dict(zip(counts, row or (), strict=True))
+            beside = count_all(cursor, self.side_counts(scope))
         return {"memories": len(self.own(scope)), **beside}
 
     def residue(self, scope: Scope) -> list[Residue]:
         """The Platform's memories on new connections, and the side tables. Noted names cannot be read: see limits."""
-        beside = [self.read_again(scope, place, counting) for place, counting in self.side_counts(scope).items()]
-        return [self._memories_again(scope), *beside]
+        return [self._memories_again(scope), *self.read_again(scope, self.side_counts(scope))]
 
     def history(self, scope: Scope, memory_id: str) -> list[Version]:
         """One request, for an export asks for each memory: every entry names its owner."""

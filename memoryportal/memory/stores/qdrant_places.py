@@ -8,7 +8,7 @@ from ..types import Entity, Residue
 from . import qdrant_filters
 from .pgvector_places import to_entity
 from .qdrant_rows import RowsMixin
-from .side import SIDE_PLACES, Counting
+from .side import SIDE_PLACES, Counting, count_all
 
 IN_QDRANT = {"memories": "", "entities": "entities"}
 
@@ -20,10 +20,7 @@ class PlacesMixin(RowsMixin):
         held = {place: self.number_of(self.tables.name(suffix), scope) for place, suffix in IN_QDRANT.items()}
         held["entities"] -= len(self.shared_names(scope))
         with self.open(scope) as cursor:
-            for place, (statement, params) in self._side_counts(scope).items():
-                row = cursor.execute(statement, params).fetchone()
-                held[place] = int(row[0]) if row else 0
-        return held
+            return held | count_all(cursor, self._side_counts(scope))
 
     def residue(self, scope: Scope) -> list[Residue]:
         in_qdrant = [self._count_again(scope, place, suffix) for place, suffix in IN_QDRANT.items()]
@@ -31,7 +28,7 @@ class PlacesMixin(RowsMixin):
             counts = self._side_counts(scope)
         except MemoryRoomError as error:
             return in_qdrant + [Residue(place, None, str(error)) for place in SIDE_PLACES]
-        return in_qdrant + [self.read_again(scope, place, counting) for place, counting in counts.items()]
+        return in_qdrant + self.read_again(scope, counts)
 
     def _count_again(self, scope: Scope, place: str, suffix: str) -> Residue:
         try:

@@ -124,8 +124,9 @@ class SideTables:
             for place, where in wheres.items()
         }
 
-    def read_again(self, scope: Scope, place: str, counting: Counting) -> Residue:
-        """Count one place on a connection of its own.
+    def read_again(self, scope: Scope, countings: dict[str, Counting]) -> list[Residue]:
+        """Count these places on a new connection; where that fails, each on one of its own, so that a place that
+        cannot be read hides no other.
 
         By a plain index scan: it marks the index entries of rows that were deleted a moment ago, which a bitmap scan
         does not, so that whatever is asked next does not go through all of them again.
@@ -133,10 +134,12 @@ class SideTables:
         try:
             with fresh_transaction(self.dsn, str(scope.subject)) as cursor:
                 cursor.execute("SET LOCAL enable_bitmapscan = off")
-                row = cursor.execute(counting[0], counting[1]).fetchone()
+                found = count_all(cursor, countings)
         except MemoryRoomError as error:
-            return Residue(place, None, str(error))
-        return Residue(place, int(row[0]) if row else None)
+            if len(countings) == 1:
+                return [Residue(place, None, str(error)) for place in countings]
+            return [left for place, one in countings.items() for left in self.read_again(scope, {place: one})]
+        return [Residue(place, count) for place, count in found.items()]
 
     def delete_side(self, cursor: Cursor, scope: Scope, gone: Gone) -> dict[str, int]:
         """History and uses of these memories, and the buffered messages of the conversations that they came from.
@@ -260,6 +263,14 @@ class SideTables:
         with self.open(scope) as cursor:
             rows = cursor.execute(statement, [*where.params, limit]).fetchall()
         return [to_message(row) for row in recheck_subject(scope, rows)]
+
+
+def count_all(cursor: Cursor, countings: dict[str, Counting]) -> dict[str, int]:
+    """How many rows each place has, in one statement."""
+    each = [sql.SQL("({})").format(statement) for statement, _ in countings.values()]
+    params = [value for _, values in countings.values() for value in values]
+    row = cursor.execute(sql.SQL("SELECT {}").format(sql.SQL(", ").join(each)), params).fetchone()
+    return dict(zip(countings, row or (), strict=True))
 
 
 def _of_conversations(scope: Scope) -> Conditions:

@@ -7,7 +7,7 @@ from ..rows import recheck
 from ..scope import Scope
 from ..types import Entity, Residue
 from .pgvector_places import to_entity
-from .side import SIDE_PLACES, Counting
+from .side import SIDE_PLACES, Counting, count_all
 from .valkey_base import ValkeyBase
 from .valkey_collection import LIGHT, Collection
 from .valkey_index import require
@@ -21,10 +21,7 @@ class PlacesMixin(ValkeyBase):
         held = {"memories": self.memories.count(select(scope)), "entities": self.noted.count(select(scope))}
         held["entities"] -= len(self.shared_names(scope))
         with self.open(scope) as cursor:
-            for place, (statement, params) in self._beside(scope).items():
-                row = cursor.execute(statement, params).fetchone()
-                held[place] = int(row[0]) if row else 0
-        return held
+            return held | count_all(cursor, self._beside(scope))
 
     def residue(self, scope: Scope) -> list[Residue]:
         there = [self._read_there(scope, place) for place in ("memories", "entities")]
@@ -32,7 +29,7 @@ class PlacesMixin(ValkeyBase):
             counts = self._beside(scope)
         except MemoryRoomError as error:
             return there + [Residue(place, None, str(error)) for place in SIDE_PLACES]
-        return there + [self.read_again(scope, place, counting) for place, counting in counts.items()]
+        return there + self.read_again(scope, counts)
 
     def _read_there(self, scope: Scope, place: str) -> Residue:
         """Count on a connection of its own, through an index that is complete; a row outside the index counts too."""
