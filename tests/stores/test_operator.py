@@ -20,6 +20,7 @@ from memoryportal.memory.prepare import prepare_store
 from memoryportal.memory.refused import refused_owners_like
 from memoryportal.memory.rename import rename_subject
 from memoryportal.memory.stores import close_all
+from memoryportal.memory.stores.side import SIDE_PLACES
 from tests.platform.server import Platform
 
 from . import qdrant_rows
@@ -114,12 +115,16 @@ def outside(request: pytest.FixtureRequest, django_db_setup: None, tmp_path: Pat
     with STORES[request.param](tmp_path / "store") as found:
         yield found
         close_all()
-        tables = Tables(found.collection)
-        with psycopg.connect(configuration().owner_dsn, autocommit=True) as owner:
-            for suffix in ("history", "messages", "gate") if found.moves else ():
-                owner.execute(psycopg.sql.SQL("DROP TABLE IF EXISTS {}").format(tables.identifier(suffix)))
-            if found.moves:
-                owner.execute(psycopg.sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(tables.refused))
+        if found.moves:
+            _drop_side_tables(Tables(found.collection))
+
+
+def _drop_side_tables(tables: Tables) -> None:
+    """Other tests look at every table there is."""
+    drop = psycopg.sql.SQL("DROP TABLE IF EXISTS {} CASCADE")
+    with psycopg.connect(configuration().owner_dsn, autocommit=True) as owner:
+        for suffix in (*SIDE_PLACES, "gate", "refused"):
+            owner.execute(drop.format(tables.identifier(suffix)))
 
 
 def findings(level: str) -> list[str]:
