@@ -1,16 +1,19 @@
-"""Rows that other programs wrote, and an embedder that does not answer."""
+"""People with memories in every place, rows that other programs wrote, and an embedder that does not answer."""
 
 import json
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 from psycopg.types.json import Jsonb
 
 from memoryportal.memory import ScopedMemory
+from memoryportal.memory.backdate import Name, add_messages, add_names
 from memoryportal.memory.configuration import configuration
 from memoryportal.memory.stores import current_store
+from tests.accounts.helpers import prove
 
-from .remembered import START
+from .remembered import START, remember
 
 
 @pytest.fixture
@@ -52,3 +55,18 @@ def broken_embedder(settings):
             },
         }
     )
+
+
+@pytest.fixture
+def told(alice_memory) -> ScopedMemory:
+    """Alice's memory with something in every place."""
+    items = remember(alice_memory, "I am vegetarian.", "I live in Hamburg.", agent="support_bot")
+    add_names(alice_memory, [Name("Hamburg", "PLACE", [items[1].id])])
+    add_messages(ScopedMemory(alice_memory.subject, agent="support_bot"), [("user", "Hello")], datetime.now(UTC))
+    return alice_memory
+
+
+@pytest.fixture
+def proven(alice_client):
+    prove(alice_client)
+    return alice_client
