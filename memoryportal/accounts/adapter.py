@@ -62,6 +62,15 @@ class AccountAdapter(DefaultAccountAdapter):
                 note_account(email_address.user, Action.ADDRESS_CHANGED, request)
         return done
 
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """Whoever has a second factor is asked for it: their password alone must not show, change or remove factors.
+
+        allauth offers and takes what is listed here, and nothing else.
+        """
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        factors = [method for method in methods if method["id"] != "reauthenticate"]
+        return factors or methods
+
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("usersessions_list")
 

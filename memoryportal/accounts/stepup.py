@@ -122,8 +122,15 @@ def refuse_silent_pass(request: HttpRequest) -> HttpResponse | None:
     if match is None or match.url_name not in _SIGN_IN_PAGES or not request.user.is_authenticated:
         return None
     fresh = seconds_since_sign_in(request) < app_settings.REAUTHENTICATION_TIMEOUT
-    if fresh or get_reauthentication_flows(request.user):
+    if fresh or (get_reauthentication_flows(request.user) and not _sets_first_password(request)):
         return None
     if not ways(request):
         return no_way(request)
-    return None if proofs.holds(request, request.path) else _ask(request, request.path, request.path)
+    return None if _has_proof(request, request.path) else _ask(request, request.path, request.path)
+
+
+def _sets_first_password(request: HttpRequest) -> bool:
+    """The one of these pages on which allauth asks nobody, whatever they have to show."""
+    match, user = request.resolver_match, request.user
+    is_page = match is not None and match.url_name == "account_set_password"
+    return is_page and isinstance(user, User) and not user.has_usable_password()

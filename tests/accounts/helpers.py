@@ -34,6 +34,11 @@ def prove(client: Client, password: str = PASSWORD, **data: str) -> Any:
     return client.post("/accounts/reauthenticate/", {"password": password, **data})
 
 
+def show_factor(client: Client, secret: str, **data: str) -> Any:
+    """Re-authenticate with the authenticator app."""
+    return client.post("/accounts/2fa/reauthenticate/", {"code": code_now(secret), **data})
+
+
 def is_signed_in(client: Client) -> bool:
     return bool(client.get("/settings/").status_code == 200)
 

@@ -11,7 +11,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from memoryportal.accounts.demo import PASSWORD
 from memoryportal.accounts.models import User
 
-from .helpers import add_totp, links_in, prove, sign_in
+from .helpers import add_totp, links_in, prove, show_factor, sign_in
 
 pytestmark = pytest.mark.django_db
 NEW_PASSWORD = "another-portal-2"
@@ -98,10 +98,10 @@ def test_an_address_is_changed_and_both_hear_of_it(alice: User, client: Client, 
 def test_a_factor_is_removed(
     alice: User, settings: Settings, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
-    add_totp(alice)
+    secret = add_totp(alice)
     client = Client()
     client.force_login(alice)
-    prove(client)
+    show_factor(client, secret)
     with django_capture_on_commit_callbacks(execute=True):
         client.post("/accounts/2fa/totp/deactivate/", headers=BROWSER)
     check(the_mail("alice@example.com", "authenticator app was removed"), settings)

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from memoryportal.accounts.models import User
 
-from .helpers import add_totp, prove, sign_in
+from .helpers import add_totp, prove, show_factor, sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -114,11 +114,11 @@ def test_a_page_after_signing_in(path: str, alice: User, client: Client) -> None
 
 @pytest.mark.parametrize("path", WITH_FACTOR)
 def test_a_page_of_somebody_with_a_second_factor(path: str, alice: User) -> None:
-    add_totp(alice)
+    secret = add_totp(alice)
     RecoveryCodes.activate(alice)
     client = Client()
     client.force_login(alice)
-    prove(client)
+    show_factor(client, secret)
     check(client, path)
 
 

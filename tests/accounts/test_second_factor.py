@@ -17,7 +17,7 @@ from pytest_django import Settings
 from memoryportal.accounts.mfa_adapter import MFAAdapter
 from memoryportal.accounts.models import User
 
-from .helpers import add_totp, code_now, is_signed_in, prove, sign_in
+from .helpers import add_totp, code_now, is_signed_in, prove, show_factor, sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -178,23 +178,91 @@ def test_recovery_codes_are_shown_only_after_proving_it(alice: User, client: Cli
     secret = add_totp(alice)
     codes = RecoveryCodes.activate(alice).generate_codes()
     sign_in(client, "alice@example.com")
-    enter(client, code_now(secret))
+    enter(client, codes[1])
     for page in ("", "download/"):
         answer = client.get(f"/accounts/2fa/recovery-codes/{page}")
         assert answer.status_code == 302
         assert codes[0] not in answer.content.decode()
-    prove(client)
+    show_factor(client, secret)
     assert codes[0] in client.get("/accounts/2fa/recovery-codes/").content.decode()
 
 
 def test_after_a_change_of_factors_people_are_told_how_to_end_other_sessions(alice: User, client: Client) -> None:
-    add_totp(alice)
+    secret = add_totp(alice)
     client.force_login(alice)
-    prove(client)
+    show_factor(client, secret)
     page = client.post("/accounts/2fa/totp/deactivate/", follow=True).content.decode()
     assert "end your other sessions" in page
     assert 'href="/accounts/sessions/"' in page
     assert not Authenticator.objects.exists()
+
+
+# --- a password is not enough for who has a second factor ---
+
+SHOW_FACTOR = "/accounts/2fa/reauthenticate/"
+NEW_PASSKEY = {"name": "mine", "credential": "{}", "passwordless": ""}
+
+
+@pytest.mark.parametrize(
+    ("method", "page", "data"),
+    [
+        ("post", "/accounts/2fa/totp/deactivate/", {}),
+        ("get", "/accounts/2fa/recovery-codes/", {}),
+        ("get", "/accounts/2fa/recovery-codes/download/", {}),
+        ("post", "/accounts/2fa/recovery-codes/generate/", {}),
+        ("get", "/accounts/2fa/webauthn/add/", {}),
+        ("post", "/accounts/2fa/webauthn/add/", NEW_PASSKEY),
+        ("post", "/export/json/", {}),
+        ("get", "/erasure/?confirm", {}),
+    ],
+)
+def test_a_password_alone_changes_no_second_factor_and_no_address(
+    method: str, page: str, data: dict[str, str], alice: User, client: Client
+) -> None:
+    secret, codes = add_totp(alice), RecoveryCodes.activate(alice).generate_codes()
+    before = stored()
+    client.force_login(alice)
+    for _ in range(2):  # by the form, and by its address alone
+        answer = prove(client, next=page)
+        assert (answer.status_code, answer.headers["Location"].partition("?")[0]) == (302, SHOW_FACTOR)
+    answer = getattr(client, method)(page, data)
+    assert (answer.status_code, answer.headers["Location"].partition("?")[0]) == (302, SHOW_FACTOR)
+    assert codes[0] not in answer.content.decode()
+    assert stored() == before
+    assert list(EmailAddress.objects.values_list("email", flat=True)) == [alice.email]
+    show_factor(client, secret)
+    assert getattr(client, method)(page, data).headers.get("Location", "").partition("?")[0] != SHOW_FACTOR
+
+
+def test_who_holds_the_password_and_a_session_does_not_replace_the_factor_of_the_staff(
+    alice: User, client: Client
+) -> None:
+    alice.groups.set(Group.objects.filter(name="support"))
+    client.force_login(alice)  # a session that showed no factor
+    add_totp(alice)
+    prove(client)
+    client.post("/accounts/2fa/totp/deactivate/")
+    client.get("/accounts/2fa/totp/activate/")
+    assert "mfa.totp.secret" not in client.session
+    assert Authenticator.objects.filter(user=alice, type="totp").count() == 1
+    assert client.get("/support/").status_code == 403
+
+
+def test_who_has_a_second_factor_keeps_the_address(alice: User, client: Client) -> None:
+    secret = add_totp(alice)
+    client.force_login(alice)
+    for proof in (lambda: prove(client), lambda: show_factor(client, secret)):
+        proof()
+        client.post("/accounts/email/", {"email": "new@example.com", "action_add": ""})
+        assert list(EmailAddress.objects.values_list("email", flat=True)) == [alice.email]
+
+
+def test_only_the_factor_is_offered_on_the_page_that_asks(alice: User, client: Client) -> None:
+    add_totp(alice)
+    client.force_login(alice)
+    page = client.get("/accounts/reauthenticate/?next=/export/", follow=True)
+    assert page.redirect_chain == [("/accounts/2fa/reauthenticate/?next=%2Fexport%2F", 302)]
+    assert "/accounts/reauthenticate/" not in page.content.decode()
 
 
 # --- the staff ---
@@ -203,6 +271,10 @@ def test_after_a_change_of_factors_people_are_told_how_to_end_other_sessions(ali
 def add_app(client: Client) -> str:
     """Add an authenticator app on the page for it; its secret."""
     prove(client)
+    return enter_new_app(client)
+
+
+def enter_new_app(client: Client) -> str:
     client.get("/accounts/2fa/totp/activate/")
     secret = str(client.session["mfa.totp.secret"])
     answer = client.post("/accounts/2fa/totp/activate/", {"code": code_now(secret)})
@@ -229,8 +301,9 @@ def test_a_first_factor_ends_the_other_sessions_of_the_staff(of_the_staff: bool,
 def test_a_session_that_showed_none_does_not_count_by_adding_one_of_its_own(alice: User, client: Client) -> None:
     alice.groups.set(Group.objects.filter(name="support"))
     sign_in(client, alice.email)
+    prove(client)
     Authenticator.objects.create(user=alice, type="webauthn", data={"name": "her key", "credential": {}})
-    add_app(client)
+    enter_new_app(client)  # within the minutes in which a password that was asked before the key is good
     assert client.get("/support/").status_code == 403
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from memoryportal.accounts.models import User
 
-from .helpers import HTMX, add_totp, code_now, person, prove, sign_in
+from .helpers import HTMX, add_totp, code_now, person, prove, show_factor, sign_in
 from .urls import done
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.accounts.urls")]
@@ -158,6 +158,21 @@ def test_whoever_holds_a_session_without_a_password_cannot_add_a_way_in(
     assert not without_password.has_usable_password()
     assert not Authenticator.objects.exists()
     assert EmailAddress.objects.count() == 1
+
+
+def test_whoever_holds_a_session_of_somebody_with_only_a_factor_sets_no_password(
+    without_password: User, client: Client
+) -> None:
+    secret, new = add_totp(without_password), {"password1": "another-portal-2", "password2": "another-portal-2"}
+    page = "/accounts/password/set/"
+    for answer in (client.get(page), client.post(page, new)):
+        assert answer.headers["Location"] == "/accounts/2fa/reauthenticate/?next=%2Faccounts%2Fpassword%2Fset%2F"
+    without_password.refresh_from_db()
+    assert not without_password.has_usable_password()
+    show_factor(client, secret)
+    client.post(page, new)
+    without_password.refresh_from_db()
+    assert without_password.check_password("another-portal-2")
 
 
 def test_a_person_without_a_password_sets_one_right_after_signing_in(client: Client) -> None:
