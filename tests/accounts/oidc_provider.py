@@ -16,8 +16,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import jwt
 import requests
+from allauth.socialaccount.models import SocialAccount
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.test import Client
+
+from memoryportal.accounts.models import SubjectLink, User
 
 CLIENT = "memoryportal"
 SECRET = "a-secret-of-the-tests-and-of-nobody-else"
@@ -165,3 +168,8 @@ def come_back(client: Client, address: str) -> Any:
 
 def go(client: Client, path: str = "/accounts/oidc/login/", **data: str) -> Any:
     return come_back(client, leave(client, path, **data))
+
+
+def nothing_was_made() -> bool:
+    """Whether no sign-in has left an account, or a part of one."""
+    return not (User.objects.exists() or SocialAccount.objects.exists() or SubjectLink.objects.exists())
