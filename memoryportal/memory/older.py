@@ -45,7 +45,7 @@ def erase_older(memory: ScopedMemory, moment: datetime, keep: frozenset[str] = f
         for ids in _batches(ages.before):
             gone.update(store.delete(memory.scope, ids).counts)
         gone["entities"] += store.unlink(memory.scope, sorted(_dangling(store, memory, ages)))
-        history = _old_history(memory, moment, ages)
+        history = [*_old_history(memory, moment, ages)]
         with store.open(memory.scope) as cursor:
             for place, where in _older(store, memory, moment, keep).items():
                 statement = sql.SQL("DELETE FROM {} WHERE {}").format(store.tables.identifier(place), where.sql)
@@ -61,6 +61,12 @@ def older(memory: ScopedMemory, moment: datetime, keep: frozenset[str] = frozens
     return found + sum(
         _count(store, memory, place, where) for place, where in _older(store, memory, moment, keep).items()
     )
+
+
+def older_ids(memory: ScopedMemory, moment: datetime) -> list[str]:
+    """Ids of the memories whose rows `older` counts, and of those of which only the history tells."""
+    ages = _ages(memory, moment)
+    return sorted({*ages.before, *_old_history(memory, moment, ages).values()})
 
 
 def _ages(memory: ScopedMemory, moment: datetime) -> _Ages:
@@ -122,15 +128,16 @@ def _dangling(store: Store, memory: ScopedMemory, ages: _Ages) -> set[str]:
     return {link for name in names for link in name.memory_ids} - ages.since
 
 
-def _old_history(memory: ScopedMemory, moment: datetime, ages: _Ages) -> list[int]:
-    """Entries about memories that are no more, written before the moment. A narrowed scope has none (places)."""
+def _old_history(memory: ScopedMemory, moment: datetime, ages: _Ages) -> dict[int, str]:
+    """Number -> memory of entries about memories that are no more, written before the moment. A narrowed scope has
+    none (places)."""
     if memory.scope.is_narrowed:
-        return []
+        return {}
     store = current_store()
     statement = sql.SQL("SELECT seq, memory_id::text, created_at, updated_at FROM {} WHERE subject = %s")
     with store.open(memory.scope) as cursor:
         rows = cursor.execute(statement.format(store.tables.history), (str(memory.subject),)).fetchall()
-    return [row[0] for row in rows if row[1] not in ages.since and not _is_since(moment, row[2:])]
+    return {row[0]: row[1] for row in rows if row[1] not in ages.since and not _is_since(moment, row[2:])}
 
 
 def _is_since(moment: datetime, times: Iterable[object]) -> bool:

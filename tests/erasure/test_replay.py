@@ -180,7 +180,7 @@ def test_a_pause_that_this_database_knows_is_the_persons_to_end(alice: User, ali
 def test_destroyed_keys_are_destroyed_again_and_name_nobody(alice: User, alice_memory: ScopedMemory) -> None:
     alice_memory.add("I drink tea", infer=False)
     pseudonym(alice_memory.subject)
-    erased(alice.subject, scope=Scope.EVERYTHING)
+    erased(alice.subject, scope=Scope.ACCOUNT)
     ledger.note("keys-destroyed", [alice_memory.subject])
     LedgerMark.objects.all().delete()
     report = run()
@@ -189,6 +189,31 @@ def test_destroyed_keys_are_destroyed_again_and_name_nobody(alice: User, alice_m
     (event,) = replayed()
     assert event.subject is None
     assert run().keys == 0
+
+
+def test_the_key_of_an_id_goes_with_the_account_that_it_was_connected_to(alice: User) -> None:
+    """Whoever of the two comes first in the ledger's order."""
+    ids = [SubjectId(f"{first}_{uuid.uuid4().hex}") for first in ("0", "u")]
+    for each in ids:
+        links.link(alice, each, reason="ticket 17")
+        pseudonym(each)
+    erased(alice.subject, *ids, scope=Scope.ACCOUNT)
+    ledger.note("keys-destroyed", ids)
+    LedgerMark.objects.all().delete()
+    assert run().keys == 2
+    assert not SubjectKey.objects.filter(subject__in=ids).exists()
+
+
+def test_the_key_of_an_id_that_was_connected_again_in_the_last_moment_stays(alice: User, bob: User) -> None:
+    """The line was written, the id connected, and so its key kept: also where the database is restored later on."""
+    shared = SubjectId(f"u_{uuid.uuid4().hex}")
+    name = pseudonym(shared)
+    erased(alice.subject, shared, scope=Scope.ACCOUNT)
+    ledger.note("keys-destroyed", [shared])
+    links.link(bob, shared, reason="ticket 18")
+    LedgerMark.objects.all().delete()
+    assert run().keys == 0
+    assert known_pseudonym(shared) == name
 
 
 def test_the_key_of_somebody_who_came_back_stays(alice: User, alice_memory: ScopedMemory) -> None:
