@@ -16,6 +16,7 @@ from memoryportal.audit.models import Event
 from memoryportal.audit.pseudonyms import note_staff_access
 from memoryportal.audit.record import Actor, record, record_first
 from memoryportal.erasure.models import Erasure
+from memoryportal.erasure.states import TERMINAL
 from memoryportal.memory import ScopedMemory, SubjectId
 
 from .models import MAX_SEARCHES, AccessGrant, How, Kind
@@ -135,17 +136,27 @@ def whose(grant: AccessGrant) -> dict[str, Any]:
 def check_open(grant: AccessGrant) -> AccessGrant:
     """The grant as the database has it now, when it can be used. Raises GrantEnded after ending what is over."""
     current = AccessGrant.objects.select_related("staff", "person").get(pk=grant.pk)
-    if current.ended_at is None and not _may_go_on(current):
-        end(current, How.ROLE)
-    elif current.ended_at is None and not current.is_open:
-        end(current, How.BY_ITSELF)
+    if current.ended_at is None and (how := _why_over(current)):
+        end(current, how)
     if not current.is_open:
         raise GrantEnded("This access has ended. Nothing was shown.")
     return current
 
 
-def _may_go_on(grant: AccessGrant) -> bool:
-    return bool(_role_for(grant.staff, Kind(grant.kind)))
+def _why_over(grant: AccessGrant) -> How | None:
+    """Why a grant that nobody has ended opens nothing any more; None while it does."""
+    if not _role_for(grant.staff, Kind(grant.kind)):
+        return How.ROLE
+    if not grant.is_open:
+        return How.BY_ITSELF
+    return How.REQUEST if _request_has_ended(grant) else None
+
+
+def _request_has_ended(grant: AccessGrant) -> bool:
+    """A support case is in another system; a deletion request that is not kept any more has ended, too."""
+    if grant.kind != Kind.REQUEST:
+        return False
+    return not Erasure.objects.filter(reference=grant.ticket).exclude(state__in=TERMINAL).exists()
 
 
 def own(staff: "User", grant_id: UUID) -> AccessGrant:
@@ -180,10 +191,18 @@ def overdue() -> "QuerySet[AccessGrant]":
 
 
 def end_orphaned() -> None:
-    """End the open grants of everybody who lost the role, or the account, that they were opened with."""
+    """End the open grants of everybody who lost the role, or the account, that they were opened with; and those for
+    deletion requests that have ended.
+    """
     for grant in AccessGrant.objects.filter(ended_at__isnull=True).select_related("staff"):
-        if not _may_go_on(grant):
-            end(grant, How.ROLE)
+        if (how := _why_over(grant)) in (How.ROLE, How.REQUEST):
+            end(grant, how)
+
+
+def end_with_request(reference: str) -> None:
+    """End the open grants for this deletion request, which has ended."""
+    for grant in AccessGrant.objects.filter(ended_at__isnull=True, kind=Kind.REQUEST, ticket=reference):
+        end(grant, How.REQUEST)
 
 
 def _end_overdue(staff: "User") -> None:

@@ -28,6 +28,7 @@ class How(models.TextChoices):
     BY_ITSELF = "time", "The time was over"
     BY_HAND = "hand", "Ended by the member of the staff"
     ROLE = "role", "The role was taken away"
+    REQUEST = "request", "The deletion request ended"
 
 
 class AccessGrant(models.Model):

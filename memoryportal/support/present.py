@@ -12,7 +12,12 @@ from memoryportal.memory import Hits, Item
 from .masking import Masked
 from .models import MAX_SEARCHES, AccessGrant, How
 
-_ENDED = {How.BY_ITSELF: "its time was over", How.BY_HAND: "you ended it", How.ROLE: "the role was taken away"}
+_ENDED = {
+    How.BY_ITSELF: "its time was over",
+    How.BY_HAND: "you ended it",
+    How.ROLE: "the role was taken away",
+    How.REQUEST: "the deletion request that it was for has ended",
+}
 
 
 def day(value: datetime | None) -> str:

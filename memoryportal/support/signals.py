@@ -1,7 +1,8 @@
-"""A grant ends with the role or the account that it was opened with, at once and not only at its next use. It stops
-saying whom it was about when the trail does.
+"""A grant ends with the role, the account or the deletion request that it was opened with, at once and not only at its
+next use. It stops saying whom it was about when the trail does.
 """
 
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -9,8 +10,9 @@ from django.db.models.signals import m2m_changed, post_save
 
 from memoryportal.accounts.models import User
 from memoryportal.audit.pseudonyms import keys_destroyed
+from memoryportal.erasure.models import Erasure
 
-from .grants import end_orphaned
+from .grants import end_orphaned, end_with_request
 from .models import AccessGrant
 
 
@@ -32,6 +34,12 @@ def _end_orphaned_after_commit() -> None:
     transaction.on_commit(end_orphaned, robust=True)
 
 
+def after_a_request_is_saved(instance: Erasure, **_: Any) -> None:
+    """Receiver of post_save: with the request goes the reason to look."""
+    if instance.is_terminal:
+        transaction.on_commit(partial(end_with_request, instance.reference), robust=True)  # as above
+
+
 def after_keys_are_destroyed(subjects: list[str], **_: Any) -> None:
     """Receiver of keys_destroyed. What was done under the grant stays: the trail has it, and it names nobody."""
     AccessGrant.objects.filter(subject__in=subjects, ended_at__isnull=False).update(subject="", person=None, reason="")
@@ -42,3 +50,4 @@ def connect() -> None:
     groups = User.groups.through
     m2m_changed.connect(after_a_role_change, sender=groups, dispatch_uid="support.after_a_role_change")
     post_save.connect(after_a_save, sender=User, dispatch_uid="support.after_a_save")
+    post_save.connect(after_a_request_is_saved, sender=Erasure, dispatch_uid="support.after_a_request_is_saved")
