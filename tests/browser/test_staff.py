@@ -8,6 +8,7 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
+from pytest_playwright.pytest_playwright import CreateContextCallback
 
 from memoryportal.accounts.models import User
 from memoryportal.memory import ScopedMemory
@@ -210,3 +211,37 @@ def test_pages_of_the_staff_look_right(supports_page: Page, looking: Looking, to
     looking.opens(page_of(grant, f"memories/{item.id}/delete/"), 200, "staff-delete")
     looking.opens(page_of(grant, "request/"), 200, "staff-request")
     assert looking.problems == []
+
+
+# --- on a phone -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+@pytest.mark.parametrize("roles", [("support",), ("privacy",), ("support", "privacy", "auditor")])
+def test_the_head_takes_two_rows_and_the_menu_opens(
+    roles: tuple[str, ...], script: bool, new_context: CreateContextCallback, db: None, base_url: str
+) -> None:
+    context = new_context(viewport={"width": 360, "height": 740}, java_script_enabled=script)
+    enter(context, staff_member("staff", *roles), base_url)
+    page = context.new_page()
+    for path in ("/support/", "/support/requests/"):
+        page.goto(path)
+        menu, link = page.locator(".nav summary"), page.get_by_role("navigation").get_by_role("link", name="Requests")
+        expect(link).to_be_hidden()
+        assert page.locator(".top").bounding_box()["height"] < 120  # type: ignore[index]
+        menu.focus()
+        page.keyboard.press("Enter")
+        expect(link).to_be_visible()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        expect(link).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Deletion requests")
+
+
+def test_where_there_is_room_the_menu_is_a_row(supports_page: Page) -> None:
+    supports_page.set_viewport_size({"width": 1280, "height": 700})
+    supports_page.goto("/support/")
+    expect(supports_page.locator(".nav summary")).to_be_hidden()
+    supports_page.get_by_role("navigation").get_by_role("link", name="Your acts").click()
+    expect(supports_page.get_by_role("heading", level=1)).to_have_text("What you have done")
