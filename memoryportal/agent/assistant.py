@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from memoryportal.accounts.http import PortalRequest, send_to
+from memoryportal.accounts.typed import login_required_keeping
 from memoryportal.memory import controls, llm
 
 from . import assistant_limits as limits
@@ -48,7 +49,7 @@ class MessageForm(forms.Form):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@login_required
+@login_required_keeping("message")
 def talk(request: PortalRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request, MessageForm())

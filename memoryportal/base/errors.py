@@ -48,7 +48,7 @@ FORM_EXPIRED = ErrorText(
     "The page was open for too long, you signed in or out meanwhile, or your browser blocks cookies.",
     NOTHING_CHANGED,
     # Reloading the error page would send the same old form once more.
-    "Go back to the page with the form, reload that page, and send the form again.",
+    "Go back to the page with the form, copy what you have typed there, reload that page, and send the form again.",
 )
 NOT_FOUND = ErrorText(
     404,

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from memoryportal.accounts.http import PortalRequest
 from memoryportal.accounts.trail import CORRECTION, DELETION, PURGE, changing
+from memoryportal.accounts.typed import login_required_keeping
 from memoryportal.base.errors import ErrorText, error_response
 from memoryportal.memory import BadQuery, EmbedderUnavailable, Item, MemoryChanged, bulk
 
@@ -58,7 +59,7 @@ def show(request: PortalRequest, memory_id: UUID) -> HttpResponse:
 
 
 @reading_and_acting
-@login_required
+@login_required_keeping("text")
 @explained
 def edit(request: PortalRequest, memory_id: UUID) -> HttpResponse:
     item = request.memory.get(str(memory_id))

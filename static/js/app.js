@@ -49,19 +49,31 @@
     byId("live-errors").textContent = "";
   }
 
-  function showError(text) {
+  const wordsOf = (element) => (element ? element.textContent.replace(/\s+/g, " ").trim() : "");
+
+  function showError(text, link) {
     const notice = document.createElement("p");
     notice.className = "notice notice-danger";
     notice.textContent = text;
+    if (link) notice.append(" ", link);
     byId("live-errors").replaceChildren(notice);
   }
 
-  function sentenceIn(xhr) {
+  // In a new tab: what was typed into this one stays where it is.
+  function doorIn(answer) {
+    const given = answer.querySelector("a[data-error-link]");
+    if (!given?.getAttribute("href").startsWith("/accounts/")) return null;
+    const link = document.createElement("a");
+    Object.assign(link, { href: given.getAttribute("href"), target: "_blank", rel: "noopener" });
+    link.textContent = wordsOf(given);
+    return link;
+  }
+
+  function showAnswer(xhr) {
     const type = xhr.getResponseHeader("Content-Type") || "";
-    if (!type.startsWith("text/html")) return "";
-    const parsed = new DOMParser().parseFromString(xhr.responseText, "text/html");
-    const element = parsed.querySelector("[data-error-text]");
-    return element ? element.textContent.replace(/\s+/g, " ").trim() : "";
+    const text = type.startsWith("text/html") ? xhr.responseText : "";
+    const answer = new DOMParser().parseFromString(text, "text/html");
+    showError(wordsOf(answer.querySelector("[data-error-text]")) || FAILED, doorIn(answer));
   }
 
   function unanswered(event) {
@@ -70,7 +82,7 @@
     showError(reads ? UNREACHABLE : UNKNOWN);
   }
 
-  document.addEventListener("htmx:responseError", (event) => showError(sentenceIn(event.detail.xhr) || FAILED));
+  document.addEventListener("htmx:responseError", (event) => showAnswer(event.detail.xhr));
   document.addEventListener("htmx:swapError", () => showError(FAILED));
   for (const name of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(name, unanswered);
 

@@ -142,7 +142,7 @@ def test_unknown_and_forbidden_forms(client: Client) -> None:
     refused = Client(enforce_csrf_checks=True).post("/accounts/login/", {"login": "x", "password": "y"})
     assert refused.status_code == 403
     assert "This form has expired" in page(refused)
-    assert "Go back to the page with the form, reload that page" in page(refused)
+    assert "copy what you have typed there, reload that page, and send the form again" in page(refused)
 
 
 @pytest.mark.django_db

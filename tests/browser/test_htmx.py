@@ -10,6 +10,7 @@ from django.contrib.sessions.models import Session
 from playwright.sync_api import Page, expect
 from psycopg import sql
 from pytest_django import Settings
+from pytest_playwright.pytest_playwright import CreateContextCallback
 
 from memoryportal.accounts.models import User
 from memoryportal.erasure.models import State
@@ -19,7 +20,7 @@ from memoryportal.memory.configuration import configuration
 from memoryportal.memory.stores import current_store
 from tests.erasure.making import an_erasure
 
-from .conftest import NOWHERE
+from .conftest import NOWHERE, enter
 from .journey import one
 from .watching import Watch
 
@@ -155,6 +156,36 @@ def test_a_session_that_ends_meanwhile_leads_to_the_sign_in(the_list: Page, base
     expect(the_list.get_by_role("heading", level=1)).to_have_text("Sign in")
     assert the_list.url.removeprefix(base_url) == "/accounts/login/?next=%2Fmemories%2F"
     assert watch.complaints == []
+
+
+def test_a_session_that_ends_while_somebody_writes_keeps_the_words(the_list: Page, base_url: str) -> None:
+    """They stay in the form, beside a sentence and a way to sign in that leaves this tab alone."""
+    the_list.goto("/assistant/")
+    Session.objects.all().delete()
+    the_list.get_by_label("Your message").fill("I have a blue bicycle.")
+    the_list.get_by_role("button", name="Send").click()
+    error = the_list.get_by_role("alert")
+    expect(error).to_contain_text("Your session has ended, so this was not sent, and nothing was changed.")
+    expect(the_list.get_by_label("Your message")).to_have_value("I have a blue bicycle.")
+    link = error.get_by_role("link", name="Sign in")
+    with the_list.context.expect_page() as opened:
+        link.click()
+    assert opened.value.url.removeprefix(base_url) == "/accounts/login/?next=%2Fassistant%2F"
+    expect(the_list.get_by_label("Your message")).to_have_value("I have a blue bicycle.")
+
+
+def test_without_a_script_the_words_come_back_on_a_page(
+    new_context: CreateContextCallback, alice: User, base_url: str
+) -> None:
+    context = new_context(java_script_enabled=False)
+    enter(context, alice, base_url)
+    page = context.new_page()
+    page.goto("/assistant/")
+    Session.objects.all().delete()
+    page.get_by_label("Your message").fill("I have a blue bicycle.")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
+    expect(page.get_by_label("What you wrote")).to_have_value("I have a blue bicycle.")
 
 
 def test_the_guard_sees_a_form_inside_the_list(the_list: Page, base_url: str) -> None:
