@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.core import mail
@@ -17,7 +18,17 @@ from memoryportal.accounts.models import SubjectLink, User
 from memoryportal.audit.models import Event
 from memoryportal.erasure.models import Erasure
 from memoryportal.memory import ScopedMemory
-from tests.accounts.helpers import PASSWORD, add_totp, code_now, copy_of, is_signed_in, links_in, prove, sign_in
+from tests.accounts.helpers import (
+    PASSWORD,
+    add_totp,
+    code_now,
+    copy_of,
+    is_signed_in,
+    links_in,
+    prove,
+    show_factor,
+    sign_in,
+)
 
 from .breaking import WAYS, broken_trail
 
@@ -206,11 +217,11 @@ def test_whoever_wants_to_leave_is_let_go(stage: Stage, caplog: pytest.LogCaptur
 
 
 def test_a_factor_is_not_removed_unrecorded(alice: User, client: Client) -> None:
-    secret = add_totp(alice)
+    secret, codes = add_totp(alice), RecoveryCodes.activate(alice).generate_codes()
     sign_in(client, "alice@example.com")
-    client.post("/accounts/2fa/authenticate/", {"code": code_now(secret)})
+    client.post("/accounts/2fa/authenticate/", {"code": codes[0]})
     assert is_signed_in(client)
-    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    show_factor(client, secret)
     before = sorted(Authenticator.objects.values_list("pk", "type"))
     with broken_trail():
         assert client.post("/accounts/2fa/totp/deactivate/").status_code == 503

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from django.test import Client
 from playwright.sync_api import Page
 
@@ -64,13 +65,13 @@ def test_pages_of_a_person(looking: Looking, alices_page: Page, remembered: Scop
 
 def test_pages_of_second_factors(looking: Looking, page: Page, alice: User) -> None:
     """Those that exist only for somebody who has an authenticator app, recovery codes and a passkey."""
-    secret = add_totp(alice)
+    secret, codes = add_totp(alice), RecoveryCodes.activate(alice).generate_codes()
     page.goto("/accounts/login/?next=/accounts/2fa/webauthn/add/")
     page.get_by_label("E-mail address").fill(alice.email)
     proves(page, "Password", PASSWORD)
     looking.at("the second factor")
+    proves(page, "Code", codes[0])
     proves(page, "Code", code_now(secret))
-    proves(page, "Password", PASSWORD)
     add_passkey(page)
     (passkey,) = Authenticator.objects.filter(type=Authenticator.Type.WEBAUTHN)
     looks_at_all(looking, paths_of_routes({"pk": passkey.pk}, below="accounts/2fa/"))
