@@ -14,6 +14,7 @@ from psycopg import sql
 from .errors import ScopeViolation
 from .names import Tables
 from .pool import Cursor
+from .rows import as_text
 from .scope import Scope
 
 OpenCursor = Callable[[], AbstractContextManager[Cursor]]
@@ -43,10 +44,13 @@ class SubjectHistory:
     ) -> None:
         """Note one change of a memory that exists. A row for a memory that was deleted meanwhile is not written."""
         subject = str(self.scope.subject)
-        values = (subject, memory_id, old_memory, new_memory, event, created_at, updated_at or created_at)
+        # What another program has stored of who and when may be of any type, and comes along with a correction.
+        times = as_text(created_at), as_text(updated_at or created_at)
+        whose = bool(is_deleted), as_text(actor_id), as_text(role)
+        values = (subject, memory_id, old_memory, new_memory, event, *times, *whose)
         guard: tuple[str, ...] = (memory_id, subject) if self._beside else ()
         with self._open() as cursor:
-            cursor.execute(self._insertion(), (*guard, *values, bool(is_deleted), actor_id, role))
+            cursor.execute(self._insertion(), (*guard, *values))
 
     def _insertion(self) -> sql.Composed:
         alive = sql.SQL(

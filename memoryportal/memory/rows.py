@@ -1,6 +1,7 @@
 """From a stored row to an Item, and the second look at whose row it is."""
 
 import hashlib
+import json
 import logging
 import threading
 from collections.abc import Iterable
@@ -100,6 +101,11 @@ def parse_day(value: object) -> date | None:
         return None
 
 
+def as_text(value: object) -> str | None:
+    """A name or a time as some program stored it: what is no text becomes one, the same as PostgreSQL's `->>` gives."""
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def version_of(payload: dict[str, Any]) -> str:
     """An opaque token of the stored wording: it changes with every correction."""
     seen = f"{payload.get('hash')}|{payload.get('updated_at')}|{payload.get('data')}"
@@ -113,14 +119,14 @@ def to_item(row: Row) -> Item:
     return Item(
         id=str(memory_id),
         text=str(payload.get("data") or ""),
-        agent=payload.get("agent_id"),
-        run=payload.get("run_id"),
+        agent=as_text(payload.get("agent_id")),
+        run=as_text(payload.get("run_id")),
         created=parse_time(payload.get("created_at")),
         updated=parse_time(payload.get("updated_at")),
         expires=expires,
         expired=expires is not None and expires < datetime.now(UTC).date(),
-        role=payload.get("role"),
-        actor=payload.get("actor_id"),
+        role=as_text(payload.get("role")),
+        actor=as_text(payload.get("actor_id")),
         version=version_of(payload),
         metadata={key: value for key, value in payload.items() if key not in CORE_KEYS},
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 from psycopg import sql
 
-from ..rows import recheck
+from ..rows import as_text, recheck
 from ..scope import Scope
 from ..types import Entity, Residue
 from . import conditions
@@ -53,8 +53,8 @@ def to_entity(entity_id: str, payload: dict[str, Any]) -> Entity:
     return Entity(
         id=entity_id,
         text=str(payload.get("data") or ""),
-        kind=payload.get("entity_type"),
-        agent=payload.get("agent_id"),
-        run=payload.get("run_id"),
+        kind=as_text(payload.get("entity_type")),
+        agent=as_text(payload.get("agent_id")),
+        run=as_text(payload.get("run_id")),
         memory_ids=[str(link) for link in links] if isinstance(links, list) else [],
     )
