@@ -8,6 +8,7 @@ from django.db import InterfaceError, OperationalError
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
 from .errors import explained, is_unavailability, unavailable
@@ -30,8 +31,12 @@ class SafeResponseMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        with numbered() as number:
-            response = self._answer(request)
+        try:
+            with numbered() as number:
+                response = self._answer(request)
+        finally:
+            # An error page that is made out here asks who is signed in, which sets their zone; the thread goes on.
+            timezone.deactivate()
         response.headers[HEADER] = number
         return response
 

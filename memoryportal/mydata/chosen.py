@@ -9,6 +9,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
+from memoryportal.accounts import subjects
 from memoryportal.accounts.http import PortalRequest
 from memoryportal.accounts.stepup import step_up
 from memoryportal.accounts.trail import DELETION, changing
@@ -17,7 +18,7 @@ from memoryportal.memory import CountMoved, Removed
 
 from . import present
 from .answers import explained
-from .forms import Selection, read_selection, says_never_again
+from .forms import Selection, read_selection, says_never_again, shows_another_id
 
 NOTHING_DELETED = "Nothing was deleted."
 MOST = 100  # ticked at once
@@ -83,6 +84,8 @@ def _matching(request: PortalRequest, selection: Selection) -> HttpResponse:
     expected = request.POST.get("expected", "")
     if not _confirmed(request) or not expected.isdecimal():
         return _ask_for_matching(request, selection)
+    if shows_another_id(request):
+        return _ask_for_matching(request, selection, status=409, another_id=True)
     number = int(expected[:9])
     try:
         with changing(request, DELETION, "matching", expected=number) as counts:
@@ -100,7 +103,8 @@ def _ask_for_matching(request: PortalRequest, selection: Selection, status: int 
     if not page.total:
         messages.info(request, "Nothing was deleted: nothing fits this filter any more.")
         return redirect(selection.url())
-    context = {"selection": selection, "page": page, "memories": present.listed(page.items), **more}
+    shown = {"selection": selection, "page": page, "memories": present.listed(page.items)}
+    context = {**shown, "shown": subjects.chosen(request).key, **more}
     return render(request, "mydata/delete_matching.html", context, status=status)
 
 

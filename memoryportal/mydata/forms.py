@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
+from memoryportal.accounts.subjects import chosen
 from memoryportal.memory import BadQuery, Filters, InvalidSubject, Summary
 from memoryportal.memory.checks import MAX_QUERY, check_query, check_text
 from memoryportal.memory.scope import Order, check_id
@@ -188,6 +189,14 @@ class EditForm(forms.Form):
 def says_never_again(request: HttpRequest) -> bool:
     """Whether the box “and never learn this again” was ticked on the page of a deletion."""
     return request.POST.get("never_again") == "yes"
+
+
+def shows_another_id(request: HttpRequest) -> bool:
+    """Whether the page of this form was about another one of the person's own ids than the one they look at now.
+
+    In a second tab they may have chosen another id meanwhile. What the form says chooses nothing.
+    """
+    return request.POST.get("shown", "") not in ("", chosen(request).key)
 
 
 def unix_lines(text: str) -> str:

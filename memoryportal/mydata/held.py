@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from memoryportal.accounts.http import PortalRequest
 from memoryportal.accounts.models import User
-from memoryportal.accounts.subjects import is_connected, subjects_in_order
+from memoryportal.accounts.subjects import chosen, is_connected, subjects_in_order
 from memoryportal.accounts.trail import LEARNING_AGAIN, changing
 from memoryportal.erasure import services
 from memoryportal.memory import Entity, Item, Message, ScopedMemory, Stopped, Version, bulk
@@ -24,6 +24,7 @@ from memoryportal.memory.places import PLACES
 from . import present
 from .answers import explained
 from .assistants_words import handed_to
+from .forms import shows_another_id
 
 MOST = 100  # rows of one place on this page; the export holds all
 MOST_LINKS = 5
@@ -100,6 +101,7 @@ def show(request: PortalRequest) -> HttpResponse:
         "handed": handed_to(memory.handed()),
         "log_days": settings.USE_LOG_DAYS,
         "stopped": _stopped(memory.stopped()),
+        "shown": chosen(request).key,
         "kept": _kept(request.user),
         "most": MOST,
     }
@@ -111,7 +113,9 @@ def show(request: PortalRequest) -> HttpResponse:
 @explained
 def allow_again(request: PortalRequest) -> HttpResponse:
     """Forget what was never to be learned again. A GET, as after signing in again, leads to the page."""
-    if request.method == "POST":
+    if request.method == "POST" and shows_another_id(request):
+        messages.error(request, "You chose another id after you opened that page. Nothing was changed: look again.")
+    elif request.method == "POST":
         with changing(request, LEARNING_AGAIN, "all") as counts:
             counts["count"] = request.memory.allow_again()
         wordings = present.counted(counts["count"], "wording", "wordings")

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from memoryportal.accounts import links, subjects
 from memoryportal.accounts.models import User
@@ -130,3 +131,12 @@ def test_giving_up_on_a_sign_in_leads_to_a_fresh_one(client: Client) -> None:
         "/accounts/logout/", {"next": "/accounts/login/"}, headers={"Referer": f"{HERE}/accounts/2fa/authenticate/"}
     )
     assert answer.headers["Location"] == "/accounts/login/"
+
+
+@pytest.mark.parametrize("method", ["get", "put", "options"])
+def test_a_refused_method_leaves_nobodys_time_zone_to_the_next_person(method: str, alice: User) -> None:
+    User.objects.filter(pk=alice.pk).update(time_zone="Asia/Tokyo")
+    client = Client()
+    client.force_login(alice)
+    assert getattr(client, method)("/settings/subject/").status_code == 405
+    assert timezone.get_current_timezone_name() == "UTC"

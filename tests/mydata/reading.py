@@ -41,6 +41,13 @@ def words(response: HttpResponse) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body(response))).split())
 
 
+def fields(response: HttpResponse, action: str) -> dict[str, str]:
+    """The hidden fields of the form that is sent there."""
+    (form,) = re.findall(rf'<form method="post" action="{re.escape(action)}".*?</form>', body(response), re.S)
+    found = dict(re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', form))
+    return {name: html.unescape(value) for name, value in found.items()}
+
+
 def older(response: HttpResponse) -> str | None:
     """The link to the next page."""
     found = re.search(r'href="([^"]*)" rel="next"', body(response))
