@@ -122,11 +122,18 @@ class Reach:
                 self.trouble[place.key] = gone.problem
 
     def _erase_memories(self, memory: ScopedMemory) -> dict[str, int]:
-        """Only behind the shut gate: a worker that was frozen, and lost its lease, must not erase what came later."""
+        """Only behind the shut gate: a worker that was frozen, and lost its lease, must not erase what came later.
+
+        A row of the history does not say whose assistant's memory it was of. So where an earlier attempt was killed
+        between two systems, or another program deletes too, what is left of one assistant is found by the journal.
+        """
         try:
-            return dict(memory.erase(keep=self.keep, behind=self.agent).counts)
+            gone = Counter(memory.erase(keep=self.keep, behind=self.agent).counts)
+            for page in self._journaled() if self.agent else ():
+                gone.update(memory.forget_traces(page, behind=self.agent).counts)
         except GateOpen:
             raise LeaseLost from None
+        return gone
 
     def read_again(self) -> list[Residue]:
         """Every place, counted on fresh connections; None where it cannot be read now."""

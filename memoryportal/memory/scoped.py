@@ -354,6 +354,15 @@ class ScopedMemory:
         with confirming():
             return current_store().erase(self.scope, kept, arguments.gate_given(behind))
 
+    def forget_traces(self, memory_ids: list[str], *, behind: str | None = None) -> Removed:
+        """Delete what tells of these memories of this scope, which are gone: their history and uses, and what was
+        lately said where they were handed out. `behind` is that of `erase`.
+        """
+        with confirming():
+            return current_store().forget_traces(
+                self.scope, arguments.ids_given(memory_ids), arguments.gate_given(behind)
+            )
+
     def residue(self, *, keep: Collection[str] = ()) -> list[Residue]:
         """Count every place but those in `keep` again, each on a connection of its own."""
         kept = arguments.keep_given(keep)

@@ -1,6 +1,7 @@
 """Two people with rows in every place of the store, and what has to be true of them at each moment of an erasure."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -12,8 +13,11 @@ from memoryportal.accounts.models import User
 from memoryportal.audit.models import Event
 from memoryportal.base.keys import key_ring
 from memoryportal.erasure import engine, receipts, services
+from memoryportal.erasure.lease import claim
 from memoryportal.erasure.models import Erasure
+from memoryportal.erasure.reach import Reach
 from memoryportal.erasure.states import BEGUN, TERMINAL, State
+from memoryportal.erasure.steps import note_found
 from memoryportal.memory import ScopedMemory, SubjectId, controls
 from memoryportal.memory.stores import current_store
 from tests.memory.planted import payload, plant, plant_entity, plant_history, plant_message, stored
@@ -91,6 +95,17 @@ def again(erasure: Erasure) -> Erasure:
     over = timezone.now() - timedelta(seconds=1)
     Erasure.objects.filter(pk=erasure.pk).update(lease_until=None, next_at=over)
     return engine.run(erasure)
+
+
+def cut_off(erasure: Erasure, delete: Callable[[], object]) -> None:
+    """A worker that was killed when the memories were gone, and nothing else was committed."""
+    lease = claim(erasure.pk)
+    assert lease is not None
+    reach = Reach(lease)
+    reach.shut("erasing")
+    reach.write_journal()
+    note_found(lease, reach.count())
+    delete()
 
 
 def ends_of(erasure: Erasure) -> list[str]:

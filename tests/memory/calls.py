@@ -52,6 +52,7 @@ CHANGES: dict[str, Call] = {
     "delete_many": lambda memory, memory_id: memory.delete_many([memory_id]),
     "delete_matching": lambda memory, _: memory.delete_matching(Filters(), 1),
     "erase": lambda memory, _: memory.erase(),
+    "forget_traces": lambda memory, memory_id: memory.forget_traces([memory_id]),
     "controls.pause": lambda memory, _: controls.pause(memory.subject),
     "controls.resume": lambda memory, _: controls.resume(memory.subject),
     "controls.restrict": lambda memory, _: controls.restrict(memory.subject),

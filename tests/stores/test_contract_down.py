@@ -42,7 +42,7 @@ Call = Callable[[ScopedMemory, str], Any]
 # These ask PostgreSQL alone, where history, messages and the gate lie; a Platform has neither of the first two.
 BESIDE = {
     *("messages", "bulk.messages", "bulk.history", "bulk.histories"),
-    *("handed", "handed one", "stopped", "allow_again", "history_of", "bulk.handed", "bulk.uses"),
+    *("handed", "handed one", "stopped", "allow_again", "history_of", "forget_traces", "bulk.handed", "bulk.uses"),
     *(name for name in CALLS if name.startswith("controls.")),
 }
 NO_NAMES = {"entities", "bulk.entities", "past", "purge_version"}

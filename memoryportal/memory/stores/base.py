@@ -119,6 +119,9 @@ class Store(Protocol):
         `behind`: only while the gate of this assistant ('' for all) is shut for erasing; else GateOpen.
         """
 
+    def forget_traces(self, scope: Scope, ids: list[str], behind: str | None = None) -> Removed:
+        """Delete what tells of these memories of the scope, which are gone. `behind` is that of `erase`."""
+
     def residue(self, scope: Scope) -> list[Residue]:
         """Count every place again on a fresh connection."""
 

@@ -175,6 +175,12 @@ class SideTables:
         named = [talk[0] for talk in ordered], [talk[1] for talk in ordered]
         return cursor.execute(statement, (subject, *named)).rowcount
 
+    def forget_traces(self, scope: Scope, ids: list[str], behind: str | None = None) -> Removed:
+        with self.open(scope) as cursor:
+            self.require_shut(cursor, scope, behind)
+            gone = [(memory_id, scope.agent, scope.run) for memory_id in ids]
+            return Removed(self.delete_side(cursor, scope, gone))
+
     def delete_narrowed(self, cursor: Cursor, scope: Scope, gone: Gone) -> dict[str, int]:
         """The same for all of a narrowed scope: also messages from which nothing was remembered, and its own uses.
 
