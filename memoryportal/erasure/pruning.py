@@ -1,4 +1,7 @@
-"""Requests are kept for REQUEST_RETENTION_MONTHS after their end, as proof, and then only counted."""
+"""Requests are kept for REQUEST_RETENTION_MONTHS after their end, as proof, and then only counted.
+
+One with which an account went stays until the trail's keys of its ids are destroyed: nothing else asks for that.
+"""
 
 from django.db import models, transaction
 from django.db.models import F
@@ -6,6 +9,7 @@ from django.db.models import F
 from memoryportal.audit.actions import Action
 from memoryportal.audit.record import SYSTEM, record
 
+from . import trail_keys
 from .clocks import add_months
 from .models import Erasure, PrunedCount, office_day
 from .states import TERMINAL
@@ -17,6 +21,7 @@ def prune(months: int) -> int:
     gone = 0
     with transaction.atomic():
         old = Erasure.objects.select_for_update(skip_locked=True).filter(state__in=TERMINAL, ended_at__date__lt=before)
+        old = old.exclude(pk__in=trail_keys.requests_that_wait())
         for erasure in old:
             _count(erasure)
             erasure.delete()

@@ -110,5 +110,5 @@ def _unless_moved(act: Callable[[], object]) -> None:
 def prune(timestamp: int) -> None:
     """Requests are kept for a while after their end, then only counted. Counters of hours that are over go."""
     quotas.forget()
-    pruning.prune(settings.REQUEST_RETENTION_MONTHS)
     trail_keys.destroy_due_keys()
+    pruning.prune(settings.REQUEST_RETENTION_MONTHS)

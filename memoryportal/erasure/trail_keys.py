@@ -6,9 +6,11 @@ erasure is not that account's.
 """
 
 from datetime import datetime
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from memoryportal.audit.models import SubjectKey
@@ -33,13 +35,27 @@ def destroy_due_keys() -> int:
         return destroy_keys([subject for subject in subjects if subject in _due(since)], since)
 
 
+def requests_that_wait() -> set[UUID]:
+    """Requests that alone say which keys are to be destroyed one day: they have to stay until then."""
+    left = _left()
+    return {left[subject].pk for subject in _of_nobody(left, SubjectKey.objects.all())}
+
+
 def _due(since: datetime) -> list[str]:
-    left: dict[str, datetime] = {}  # each id of an account that is gone, and when that was, the last time
-    for erasure in Erasure.objects.filter(scope=Scope.ACCOUNT, state__in=ERASED, account=None).order_by("ended_at"):
-        left.update((subject, erasure.ended_at) for subject in erasure.subjects if erasure.ended_at)
-    due = SubjectKey.objects.filter(subject__in=left).exclude(last_staff_access__gt=since)
-    gone = {key.subject for key in due if key.created_at <= left[key.subject]}
-    return sorted(gone - whose.held_by_accounts(gone))
+    return sorted(_of_nobody(_left(), SubjectKey.objects.exclude(last_staff_access__gt=since)))
+
+
+def _left() -> dict[str, Erasure]:
+    """Each id of an account that is gone, and the last request with which that was."""
+    gone = Erasure.objects.filter(scope=Scope.ACCOUNT, state__in=ERASED, account=None, ended_at__isnull=False)
+    return {subject: erasure for erasure in gone.order_by("ended_at") for subject in erasure.subjects}
+
+
+def _of_nobody(left: dict[str, Erasure], keys: "QuerySet[SubjectKey]") -> set[str]:
+    """Ids of accounts that are gone, and that no account holds again, with a key of before."""
+    ended = {subject: erasure.ended_at for subject, erasure in left.items() if erasure.ended_at}
+    found = {key.subject for key in keys.filter(subject__in=left) if key.created_at <= ended[key.subject]}
+    return found - whose.held_by_accounts(found)
 
 
 def _retention_begins() -> datetime:

@@ -20,7 +20,7 @@ from memoryportal.audit.verify import verify_trail
 from memoryportal.base.databases import runs_as_owner
 from memoryportal.base.names import APP, OWNER
 
-from .forging import START, Forger
+from .forging import START, Forger, Row
 from .house import PARTITIONS, House, happen
 
 KEPT = 3
@@ -177,6 +177,41 @@ def test_a_trail_of_which_everything_is_past_retention(years: House) -> None:
     assert prune() == [name(5), name(4)]
     assert verify_trail().problem is None
     assert {event.action for event in Event.objects.all()} == {"trail.pruned"}
+
+
+def happened_at(settings: Any, times: dict[int, datetime]) -> None:
+    """The clock of the database's machine was wrong for a while."""
+
+    def change(rows: list[Row]) -> list[Row]:
+        return [{**row, "at": times.get(row["seq"], row["at"])} for row in rows]
+
+    Forger(Path(settings.AUDIT_HEADS)).rewrite(change)
+    assert verify_trail().problem is None
+
+
+def test_a_clock_that_was_set_back_over_a_months_end_tears_no_hole(years: House, settings: Any) -> None:
+    """Events 3, 4 and 6 lie in the month that is past retention, 5 in the one that is not."""
+    happened_at(settings, {6: month(4) + timedelta(days=1)})
+    assert prune() == [name(5)]
+    assert verify_trail().problem is None
+    assert Event.objects.filter(seq__in=[3, 4, 5, 6]).count() == 4
+    settings.AUDIT_RETENTION_MONTHS = KEPT - 1
+    assert prune() == [name(3), name(4)]
+    assert (read_heads()[-1].seq, verify_trail().problem) == (6, None)
+    assert Event.objects.order_by("seq").values_list("seq", flat=True)[0] == 7
+    happen(1)
+    assert verify_trail().problem is None
+
+
+def test_what_happened_under_a_clock_that_was_years_behind_stays_with_its_neighbours(
+    years: House, settings: Any
+) -> None:
+    behind = datetime(2001, 3, 4, tzinfo=UTC)
+    happened_at(settings, {9: behind, 10: behind})
+    assert prune() == [name(5), name(4)]
+    assert "audit_event_2001_03" in partitions(years)
+    assert Event.objects.filter(seq__in=[9, 10]).count() == 2
+    assert verify_trail().problem is None
 
 
 def test_nothing_is_dropped_where_heads_cannot_be_written(years: House, settings: Any, tmp_path: Path) -> None:

@@ -1,18 +1,20 @@
 """Whose key in the trail is destroyed when an account has gone: not that of an account that holds the id by now."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import time_machine
 from django.utils import timezone
 
 from memoryportal.accounts import links
 from memoryportal.accounts.models import User
 from memoryportal.audit.actions import Action
 from memoryportal.audit.models import SubjectKey
-from memoryportal.audit.pseudonyms import known_pseudonym
+from memoryportal.audit.pseudonyms import known_pseudonym, note_staff_access
 from memoryportal.audit.record import Actor, record
-from memoryportal.erasure import engine, services, trail_keys
-from memoryportal.erasure.models import Scope
+from memoryportal.erasure import engine, services, tasks, trail_keys
+from memoryportal.erasure.models import Erasure, Scope
 from memoryportal.erasure.states import State
 from memoryportal.memory import SubjectId
 from tests.accounts.helpers import person
@@ -81,3 +83,26 @@ def test_a_key_that_was_made_later_is_not_of_that_account(alice: User) -> None:
     leaves(again, SHARED)
     assert trail_keys.destroy_due_keys() == 2
     assert known_pseudonym(SHARED) is None
+
+
+@pytest.mark.parametrize("requests_kept", [1, 24])
+def test_no_key_is_forgotten_because_its_request_is_past_retention(
+    alice: User, bob: User, settings: Any, requests_kept: int
+) -> None:
+    """The request is what says that the key is to be destroyed, and when that may be."""
+    settings.REQUEST_RETENTION_MONTHS, settings.AUDIT_RETENTION_MONTHS = requests_kept, 24
+    subject = SubjectId(alice.subject)
+    with time_machine.travel("2026-11-20T10:00:00Z", tick=True):
+        looked_up(subject)
+        note_staff_access(subject)
+        assert engine.run(services.ask(alice, subject, scope=Scope.ACCOUNT)).state == State.COMPLETED
+        assert engine.run(services.ask(bob, SubjectId(bob.subject))).state == State.COMPLETED
+    for night in ("2027-12-21", "2028-11-20"):
+        with time_machine.travel(f"{night}T03:37:00Z", tick=True):
+            tasks.prune(0)
+        assert known_pseudonym(subject) is not None
+    assert Erasure.objects.filter(account=bob).exists() is (requests_kept == 24)
+    with time_machine.travel("2028-11-21T03:37:00Z", tick=True):
+        tasks.prune(0)
+    assert known_pseudonym(subject) is None
+    assert not Erasure.objects.exists()
