@@ -21,12 +21,10 @@ from memoryportal.memory import ScopedMemory, SubjectId
 
 from .models import MAX_SEARCHES, AccessGrant, How, Kind
 from .occasions import why_not
-from .people import accounts_of
+from .people import Person, accounts_of
 
 if TYPE_CHECKING:
     from memoryportal.accounts.models import User
-
-    from .people import Person
 
 _NOT_PLAIN = re.compile(r"[^\w.#/-]", re.ASCII)
 USES = frozenset({Action.MEMORY_LISTED, Action.MEMORY_REVEALED, Action.MEMORY_SEARCH_ASKED, Action.MEMORY_DELETE_ASKED})
@@ -49,7 +47,7 @@ class GrantNotFound(GrantEnded):
     """Somebody else's grant, or none at all; nobody can tell which."""
 
 
-def open_grant(staff: "User", person: "Person", *, kind: Kind, minutes: int, **why: str) -> AccessGrant:
+def open_grant(staff: "User", person: Person, *, kind: Kind, minutes: int, **why: str) -> AccessGrant:
     """A grant from now on. `why` has category, ticket and reason. Raises GrantRefused; a refusal is an event too."""
     role = _role_for(staff, kind)
     if refusal := _refusal(staff, person, role) or _no_occasion(staff, kind, why["ticket"]):
@@ -87,16 +85,20 @@ def _role_for(staff: "User", kind: Kind) -> str:
     return needed if needed in roles_of(staff) else ""
 
 
-def _refusal(staff: "User", person: "Person", role: str) -> str:
+def _refusal(staff: "User", person: Person, role: str) -> str:
     """Why not; '' when nothing speaks against it. Whoever the subject belongs to now counts, however it was found."""
     if not role:
         return "Your role does not allow this."
     accounts = accounts_of(person)
     if any(account.pk == staff.pk for account in accounts):
         return "You cannot open access to your own memories here: use your own pages."
-    if any(account.is_superuser or roles_of(account) & set(ROLES) for account in accounts):
+    if any(map(_works_for_us, accounts)):
         return "You cannot open access to the memories of a member of the staff."
     return ""
+
+
+def _works_for_us(account: "User") -> bool:
+    return account.is_superuser or bool(roles_of(account) & set(ROLES))
 
 
 def _no_occasion(staff: "User", kind: Kind, ticket: str) -> str:
@@ -149,7 +151,15 @@ def _why_over(grant: AccessGrant) -> How | None:
         return How.ROLE
     if not grant.is_open:
         return How.BY_ITSELF
+    if _changed_hands(grant):
+        return How.OWNER
     return How.REQUEST if _request_has_ended(grant) else None
+
+
+def _changed_hands(grant: AccessGrant) -> bool:
+    """Whether it would not be opened for this person any more: somebody else has the id by now, or they joined us."""
+    accounts = accounts_of(Person(SubjectId(grant.subject), grant.person))
+    return any(account.pk != grant.person_id or _works_for_us(account) for account in accounts)
 
 
 def _request_has_ended(grant: AccessGrant) -> bool:
@@ -191,11 +201,11 @@ def overdue() -> "QuerySet[AccessGrant]":
 
 
 def end_orphaned() -> None:
-    """End the open grants of everybody who lost the role, or the account, that they were opened with; and those for
-    deletion requests that have ended.
+    """End the open grants of everybody who lost the role, or the account, that they were opened with; those for
+    deletion requests that have ended; and those to an id that is somebody else's by now.
     """
-    for grant in AccessGrant.objects.filter(ended_at__isnull=True).select_related("staff"):
-        if (how := _why_over(grant)) in (How.ROLE, How.REQUEST):
+    for grant in AccessGrant.objects.filter(ended_at__isnull=True).select_related("staff", "person"):
+        if (how := _why_over(grant)) and how != How.BY_ITSELF:
             end(grant, how)
 
 

@@ -29,6 +29,7 @@ class How(models.TextChoices):
     BY_HAND = "hand", "Ended by the member of the staff"
     ROLE = "role", "The role was taken away"
     REQUEST = "request", "The deletion request ended"
+    OWNER = "owner", "The id became somebody else's, or the person joined the staff"
 
 
 class AccessGrant(models.Model):

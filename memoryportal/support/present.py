@@ -17,6 +17,7 @@ _ENDED = {
     How.BY_HAND: "you ended it",
     How.ROLE: "the role was taken away",
     How.REQUEST: "the deletion request that it was for has ended",
+    How.OWNER: "it would be somebody else’s by now, or the person works for us",
 }
 
 
