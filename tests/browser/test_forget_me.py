@@ -19,6 +19,7 @@ from .forgetting import Careful
 from .test_journey import BROWSERS
 
 pytestmark = pytest.mark.django_db(transaction=True)
+BOTH = ("phone", "desktop-no-script")  # the same pages again, on the way to another end
 TOLD = "I am customer 1717 there."
 
 
@@ -52,7 +53,7 @@ def test_somebody_who_keeps_the_account(
     assert canary.count() == 1
 
 
-@pytest.mark.parametrize("kind", BROWSERS)
+@pytest.mark.parametrize("kind", BOTH)
 def test_somebody_who_gives_up_the_account(
     kind: str, new_context: CreateContextCallback, alice: User, remembered: ScopedMemory, canary: ScopedMemory
 ) -> None:
@@ -74,7 +75,7 @@ def test_somebody_who_gives_up_the_account(
     assert canary.count() == 1
 
 
-@pytest.mark.parametrize("kind", BROWSERS)
+@pytest.mark.parametrize("kind", BOTH)
 def test_somebody_who_never_had_an_account(
     kind: str, new_context: CreateContextCallback, customer: ScopedMemory, canary: ScopedMemory, settings: Settings
 ) -> None:
@@ -97,7 +98,7 @@ def test_somebody_who_never_had_an_account(
     assert canary.count() == 1
 
 
-@pytest.mark.parametrize("kind", ["phone", "desktop-no-script"])
+@pytest.mark.parametrize("kind", BOTH)
 def test_somebody_who_thinks_otherwise(
     kind: str, new_context: CreateContextCallback, alice: User, remembered: ScopedMemory
 ) -> None:
