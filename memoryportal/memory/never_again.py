@@ -8,6 +8,7 @@ the wording: equal wordings of two people have nothing in common, and a person's
 """
 
 import hmac
+import re
 import secrets
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -30,18 +31,27 @@ from .types import Stopped
 
 PURPOSE = "never-again"
 SALT_BYTES = 16
+# What Unicode lets a program show as nothing, although it is a letter, a mark or no character yet: fillers, selectors.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
+)
+_BLANK = "\N{BRAILLE PATTERN BLANK}"
 # Sent when something was not learned, with `subject` (SubjectId) and `count`; other rooms note it (audit/stopped.py).
 wording_stopped = Signal()
 
 
 def normalised(text: str) -> str:
     """NFKC, casefolded, white space collapsed, without punctuation at the end and characters that nobody sees."""
-    seen = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
+    seen = _UNSEEN.sub("", "".join(filter(_is_seen, unicodedata.normalize("NFKC", text)))).replace(_BLANK, " ")
     plain = " ".join(unicodedata.normalize("NFKC", seen.casefold()).split())
     end = len(plain)
     while end and (plain[end - 1] == " " or unicodedata.category(plain[end - 1]).startswith("P")):
         end -= 1
     return plain[:end] or plain
+
+
+def _is_seen(character: str) -> bool:
+    return character.isspace() or unicodedata.category(character) not in ("Cf", "Cc")
 
 
 def digest(salt: bytes, text: str) -> bytes:

@@ -65,6 +65,10 @@ SAME = [
     "I  was\tdiagnosed\nwith diabetes !?…",
     "Ｉ was diagnosed with diabetes",
     "I was dia\u200bgnosed with dia\u00adbetes.",
+    "I was dia\ufe0fgnosed with dia\u034fbetes.",  # a variation selector, a grapheme joiner
+    "I was dia\u3164gnosed with dia\uffa0betes.",  # fillers
+    "I was dia\x01gnosed with diabetes\x7f.",
+    "I\u2800was diagnosed with diabetes.",  # a blank
     "  I was diagnosed with diabetes",
 ]
 OTHER = [
@@ -103,7 +107,10 @@ def test_how_wordings_are_compared(one: str, other: str) -> None:
     assert never_again.normalised(one) == never_again.normalised(other) != ""
 
 
-@pytest.mark.parametrize("text", ["?", "…!", "a", "\u200b", "ａ.", "I drink tea. Really.", "x" * 9000])
+@pytest.mark.parametrize(
+    "text",
+    ["?", "…!", "a", "\u200b", "e\ufe0f\u0301", "\u2800?", "a\x1c\x01b", "ａ.", "I drink tea. Really.", "x" * 9000],
+)
 def test_normalising_twice_changes_nothing(text: str) -> None:
     once = never_again.normalised(text)
     assert never_again.normalised(once) == once
