@@ -94,13 +94,11 @@ def _carry_out(lease: Lease) -> None:
 
 
 def _gate_stands(reach: Reach) -> bool:
-    """Whether foreign writers are held back: the store says that it can, and its triggers are looked at."""
-    if not current_store().abilities.fenced:
-        return False
+    """Whether foreign writers are held back: the store says that it can, and the triggers are looked at."""
     gaps = gate_gaps(reach.subjects[0])
     if gaps:
         logger.error("the gate does not stand on %s: run prepare_store", ", ".join(gaps))
-    return not gaps
+    return current_store().abilities.fenced and not gaps
 
 
 def _erase_and_read(lease: Lease, reach: Reach, questions: Questions) -> Verdict:

@@ -23,12 +23,13 @@ from .models import Erasure, Scope
 class Facts:
     """What the ledger says of one person.
 
-    `erased` has the newest line for each assistant ('' for all of them). `gates` says of each assistant whether the
+    `erased` has the newest line for each assistant ('' for all of them), and the newest of those that left the stopped
+    wordings beside it: an earlier one may have taken them. `gates` says of each assistant whether the
     last that this database does not know is a pause, or its end. `account` and `keys` are the newest lines with which
     the account went, and the keys of the trail.
     """
 
-    erased: dict[str, Line] = field(default_factory=dict)
+    erased: dict[tuple[str, bool], Line] = field(default_factory=dict)
     gates: dict[str, bool] = field(default_factory=dict)
     account: Line | None = None
     keys: Line | None = None
@@ -38,7 +39,7 @@ class Facts:
             self.keys = line
             return
         if line.kind == ERASED_LINE:
-            self.erased[line.agent] = line
+            self.erased[line.agent, line.keep_never] = line
             self.account = line if line.scope == Scope.ACCOUNT else self.account
         if not known:  # an erasure leaves assistants paused, too
             self.gates[line.agent] = line.kind != RESUMED

@@ -9,7 +9,7 @@ from psycopg import sql
 from .configuration import configuration
 from .names import Tables
 from .pool import fresh_transaction
-from .prepare import GATED
+from .prepare import GATED, VECTOR_TABLES
 from .scope import SubjectId
 
 # The gate_check of this collection, before each row of every INSERT and UPDATE (23), whatever the row and the columns.
@@ -24,12 +24,10 @@ _GAPS = """
 
 
 def gate_gaps(subject: SubjectId) -> list[str]:
-    """Tables on which no gate stands now; none where the store promises no gate. Raises StoreUnavailable."""
+    """Tables on which no gate stands now, of those that lie in PostgreSQL. Raises StoreUnavailable."""
     configured = configuration()
-    if configured.provider != "pgvector":
-        return []
-    tables = Tables(configured.collection)
-    names = [tables.name(suffix) for suffix, *_ in GATED]
+    tables, beside = Tables(configured.collection), configured.provider == "pgvector"
+    names = [tables.name(suffix) for suffix, *_ in GATED if beside or suffix not in VECTOR_TABLES]
     with fresh_transaction(configured.dsn, str(subject)) as cursor:
         about = {"tables": names, "check": tables.name("gate_check")}
         return [row[0] for row in cursor.execute(sql.SQL(_GAPS), about).fetchall()]

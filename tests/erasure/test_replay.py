@@ -237,6 +237,19 @@ def test_stopped_wordings_stay_where_the_person_wished_it(alice: User, alice_mem
     assert alice_memory.held()["never"] == 0
 
 
+def test_stopped_wordings_that_went_before_they_were_kept_go(alice: User, alice_memory: ScopedMemory) -> None:
+    """They went with the first erasure; with the second one the person wished to keep those of after it."""
+    insert = "INSERT INTO memories_never (subject, digest, salt, key_name, since) VALUES (%s, %s, 's', 'k', %s)"
+    first = erased(alice.subject)
+    alice_memory.add("I drink tea", infer=False)
+    for word, since in (("before", "2020-01-01T00:00:00Z"), ("after", first.at)):
+        with current_store().open(alice_memory.scope) as cursor:
+            cursor.execute(insert, (alice.subject, word, since))
+    erased(alice.subject, keep_never=True)
+    assert run().is_done
+    assert alice_memory.held() == dict.fromkeys(alice_memory.held(), 0) | {"never": 1}
+
+
 # --- again and again --------------------------------------------------------------------------------------------------
 
 
