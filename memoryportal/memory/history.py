@@ -44,10 +44,11 @@ class SubjectHistory:
     ) -> None:
         """Note one change of a memory that exists. A row for a memory that was deleted meanwhile is not written."""
         subject = str(self.scope.subject)
-        # What another program has stored of who and when may be of any type, and comes along with a correction.
+        # What another program has stored may be of any type, and comes along with a correction.
+        texts = as_text(old_memory), as_text(new_memory)
         times = as_text(created_at), as_text(updated_at or created_at)
         whose = bool(is_deleted), as_text(actor_id), as_text(role)
-        values = (subject, memory_id, old_memory, new_memory, event, *times, *whose)
+        values = (subject, memory_id, *texts, event, *times, *whose)
         guard: tuple[str, ...] = (memory_id, subject) if self._beside else ()
         with self._open() as cursor:
             cursor.execute(self._insertion(), (*guard, *values))

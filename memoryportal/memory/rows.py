@@ -118,7 +118,7 @@ def to_item(row: Row) -> Item:
     expires = parse_day(payload.get("expiration_date"))
     return Item(
         id=str(memory_id),
-        text=str(payload.get("data") or ""),
+        text=as_text(payload.get("data")) or "",
         agent=as_text(payload.get("agent_id")),
         run=as_text(payload.get("run_id")),
         created=parse_time(payload.get("created_at")),

@@ -55,7 +55,7 @@ def test_every_file_of_an_export_is_whole(odd, proven, alice_memory):
     assert "Lives in Porto" in files["html"]
 
 
-@pytest.mark.parametrize("part", [*NAMES, "created_at", "updated_at"])
+@pytest.mark.parametrize("part", [*NAMES, "created_at", "updated_at", "data"])
 def test_such_a_memory_can_be_corrected_and_deleted(part, proven, alice_memory):
     row_id = plant(alice_memory, **{part: ["x", {"a": 1}]})
     version = alice_memory.get(row_id).version
