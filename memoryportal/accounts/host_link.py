@@ -33,6 +33,11 @@ class Offer:
     issuer: str
     at: float
 
+    @property
+    def mark(self) -> str:
+        """What the page's form brings back: which arrival it asked about. Another one may have come meanwhile."""
+        return repr(self.at)
+
 
 def read(token: str, host: HostLink) -> Offer:
     """What a token says, and use it up. Raises TokenRefused; a token that is not good is not used up."""

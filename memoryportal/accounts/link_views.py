@@ -85,6 +85,8 @@ def _confirm(request: PortalRequest) -> HttpResponse:
     name = name_of(offer.issuer)
     if request.method != "POST":
         return render(request, "accounts/link.html", {"offer": offer, "name": name})
+    if request.POST.get("shown") != offer.mark:  # whoever sends people here could change the id behind an open page
+        return render(request, "accounts/link.html", {"offer": offer, "name": name, "again": True}, status=409)
     host_link.forget(request)
     try:
         _accept(request, offer)

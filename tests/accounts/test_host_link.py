@@ -3,6 +3,7 @@
 import base64
 import hmac
 import json
+import re
 import time
 from datetime import timedelta
 from typing import Any
@@ -64,6 +65,17 @@ def arrive(client: Client, token: str) -> Any:
     return client.get("/settings/link/", {"token": token})
 
 
+def form_of(client: Client) -> dict[str, str]:
+    """What the open page would send."""
+    page = client.get("/settings/link/").content.decode()
+    return dict(re.findall(r'<input type="hidden" name="(shown)" value="([^"]+)"', page))
+
+
+def confirm(client: Client) -> Any:
+    """Read the page and press its button."""
+    return client.post("/settings/link/", form_of(client))
+
+
 def nothing_was_linked(client: Client) -> bool:
     return not SubjectLink.objects.exists() and "link_offer" not in client.session
 
@@ -75,7 +87,7 @@ def test_the_signed_in_person_confirms_it(algorithm: str, alice: User, alice_cli
     assert "customer-1" in page
     assert "The Shop" in page
     assert not SubjectLink.objects.exists()
-    assert alice_client.post("/settings/link/").headers["Location"] == "/settings/"
+    assert confirm(alice_client).headers["Location"] == "/settings/"
     link = SubjectLink.objects.get()
     assert (link.account, link.subject, link.proof, link.issuer, link.by) == (
         alice,
@@ -93,7 +105,7 @@ def test_somebody_who_is_not_signed_in_does_so_first(shop: None, alice: User, cl
     assert client.get("/settings/link/").headers["Location"] == "/accounts/login/?next=/settings/link/"
     sign_in(client, "alice@example.com", next="/settings/link/")
     assert "customer-1" in client.get("/settings/link/").content.decode()
-    client.post("/settings/link/")
+    confirm(client)
     assert own_subjects(alice) == ["customer-1", alice.subject]
 
 
@@ -162,40 +174,59 @@ def test_the_token_does_not_choose_its_algorithm(algorithm: str, alice_client: C
 def test_an_id_of_another_account_is_refused_and_told(shop: None, alice_client: Client, alice: User, bob: User) -> None:
     links.link(bob, SubjectId("customer-1"), reason="ticket 12")
     arrive(alice_client, token())
-    answer = alice_client.post("/settings/link/")
+    answer = confirm(alice_client)
     assert answer.status_code == 409
     assert own_subjects(alice) == [alice.subject]
     assert SubjectLink.objects.get().account == bob
     assert Letter.objects.filter(kind="link_refused", to="privacy@example.com").count() == 1
     assert Event.objects.get(action="link.refused").actor == str(alice.pk)
-    assert alice_client.post("/settings/link/").headers["Location"] == "/settings/"  # the offer is gone
+    assert confirm(alice_client).headers["Location"] == "/settings/"  # the offer is gone
 
 
 def test_the_id_that_the_portal_gave_out_needs_no_link(shop: None, alice: User, alice_client: Client) -> None:
     arrive(alice_client, token(sub=alice.subject))
-    alice_client.post("/settings/link/")
+    confirm(alice_client)
     assert not SubjectLink.objects.exists()
     assert is_connected(User.objects.get(pk=alice.pk))
 
 
 def test_no_form_and_no_address_says_which_id(shop: None, alice_client: Client) -> None:
     arrive(alice_client, token())
-    alice_client.post("/settings/link/?sub=customer-9", {"subject": "customer-9", "sub": "customer-9"})
+    forged = {"subject": "customer-9", "sub": "customer-9"}
+    alice_client.post("/settings/link/?sub=customer-9", {**form_of(alice_client), **forged})
     assert SubjectLink.objects.get().subject == "customer-1"
+
+
+def test_an_open_page_connects_the_id_that_it_shows_and_no_later_one(shop: None, alice: User, client: Client) -> None:
+    """Whoever has a token of their own could send a browser here while its person reads about another id."""
+    client.force_login(alice)
+    arrive(client, token())
+    form = form_of(client)
+    arrive(client, token(sub="customer-of-somebody-else"))
+    for sent in (form, {}):
+        answer = client.post("/settings/link/", sent)
+        assert answer.status_code == 409
+        assert "has sent another id to this browser" in answer.content.decode()
+        assert "customer-of-somebody-else" in answer.content.decode()
+        assert not SubjectLink.objects.exists()
+    assert confirm(client).headers["Location"] == "/settings/"
+    assert own_subjects(alice) == ["customer-of-somebody-else", alice.subject]
 
 
 def test_an_offer_does_not_wait_for_ever(shop: None, alice_client: Client) -> None:
     arrive(alice_client, token())
+    form = form_of(alice_client)
     with time_machine.travel(timezone.now() + timedelta(minutes=16)):
-        assert alice_client.post("/settings/link/").headers["Location"] == "/settings/"
+        assert alice_client.post("/settings/link/", form).headers["Location"] == "/settings/"
     assert not SubjectLink.objects.exists()
 
 
 def test_an_offer_is_gone_when_somebody_else_signs_in(shop: None, alice_client: Client, alice: User, bob: User) -> None:
     arrive(alice_client, token())
+    form = form_of(alice_client)
     alice_client.post("/accounts/logout/")
     sign_in(alice_client, "bob@example.com")
-    alice_client.post("/settings/link/")
+    alice_client.post("/settings/link/", form)
     assert not SubjectLink.objects.exists()
 
 
@@ -208,7 +239,7 @@ def test_what_is_being_erased_for_somebody_else_waits(shop: None, bob: User, ali
     """Nobody's mistake: privacy is not alerted, and the person reads when it works."""
     an_erasure("customer-1", state="retrying", account=bob)
     arrive(alice_client, token())
-    answer = alice_client.post("/settings/link/")
+    answer = confirm(alice_client)
     assert answer.status_code == 409
     assert "can be connected when that has ended" in answer.content.decode()
     assert "another account" not in answer.content.decode()
