@@ -185,13 +185,27 @@ def _signed(kind: str, seq: int | None, hash: str | None, before: SignedHead | N
     return SignedHead(seq, hash, unsigned.at, kind, prev, signature.kid, signature.value)
 
 
+def ship_again() -> None:
+    """Try once more what did not get through the last time, also while nothing new happens. Raises HeadsUnavailable."""
+    if _command() and heads_path().exists():
+        with heads_path().open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            _ship()
+
+
 def _ship() -> None:
-    """Hand every line that did not get through so far to the operator's command, on its standard input."""
+    """Hand every line that did not get through so far to the operator's command, on its standard input.
+
+    Of a copy that has become shorter nobody knows what got through: all of it is sent.
+    """
     if not (command := _command()):
         return
     counter, heads = heads_path().with_suffix(".shipped"), read_heads()
     shipped = int(counter.read_text()) if counter.exists() else 0
-    lines = "".join(head.line() + "\n" for head in heads[shipped:])
+    left = heads[shipped:] if shipped <= len(heads) else heads
+    if not left:
+        return
+    lines = "".join(head.line() + "\n" for head in left)
     try:
         subprocess.run(["/bin/sh", "-c", command], input=lines, text=True, timeout=SHIP_SECONDS, check=True)
     except (OSError, subprocess.SubprocessError) as error:

@@ -10,12 +10,23 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from memoryportal.audit.heads import START, HeadsUnavailable, broken_link, last_head, read_heads, sign_head
+from memoryportal.audit import tasks
+from memoryportal.audit.heads import (
+    START,
+    HeadsUnavailable,
+    broken_link,
+    heads_path,
+    last_head,
+    read_heads,
+    sign_head,
+)
 from memoryportal.audit.models import Event
 from memoryportal.audit.verify import verify_trail
 from memoryportal.base.keys import key_ring
+from memoryportal.base.names import APP, OWNER
 from tests.base.test_keys import add_key
 
+from .forging import Forger
 from .house import House, happen
 
 
@@ -191,6 +202,49 @@ def test_a_line_that_arrived_twice_counts_once(house: House, settings: Any, tmp_
     assert len(shipped.read_text().splitlines()) == 3
     assert len(read_heads(shipped)) == 2
     assert broken_link(read_heads(shipped)) is None
+
+
+def test_what_did_not_get_through_is_sent_again_while_nothing_happens(
+    house: House, settings: Any, tmp_path: Path
+) -> None:
+    shipped, way_is_free = tmp_path / "shipped", tmp_path / "free"
+    ship_to(settings, f"test -e {way_is_free} && cat >> {shipped}", tmp_path)
+    happen(1)
+    with pytest.raises(HeadsUnavailable):
+        tasks.sign(0)
+    way_is_free.touch()
+    tasks.sign(0)
+    assert [head.seq for head in read_heads(shipped)] == [1]
+    way_is_free.unlink()
+    tasks.sign(0)  # nothing is left to be sent: nobody is called
+
+
+def test_after_the_copy_became_shorter_new_lines_still_get_through(house: House, settings: Any, tmp_path: Path) -> None:
+    """Somebody took the file away, or put an older one in its place, and the number of what was sent stayed."""
+    shipped = tmp_path / "shipped"
+    ship_to(settings, f"cat >> {shipped}", tmp_path)
+    for _ in range(3):
+        happen(1)
+        sign_head()
+    heads_path().unlink()
+    happen(1)
+    newest = sign_head()
+    assert shipped.read_text().splitlines()[-1] == newest.line()
+
+
+def test_the_trail_of_a_database_that_was_restored_is_signed_too(house: House, file: Path) -> None:
+    """Its numbers begin again below the last one that was signed."""
+    happen(3)
+    tasks.sign(0)
+    house.use(OWNER)
+    Forger(file).rewrite(lambda rows: rows[:1])
+    house.use(APP)
+    happen(1)
+    tasks.sign(0)
+    assert [head.seq for head in read_heads()] == [3, 2]
+    assert read_heads()[-1].hash == Event.objects.get(seq=2).hash
+    tasks.sign(0)
+    assert len(read_heads()) == 2, "nothing new"
 
 
 def test_a_command_that_hangs_is_given_up(
