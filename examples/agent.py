@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "memoryportal.settings")
 
 from memoryportal.base.command_line import server_for
-from memoryportal.memory import AgentKnowledge, ScopedMemory, SubjectId
+from memoryportal.memory import AgentKnowledge, ScopedMemory, StoreUnavailable, SubjectId
 
 Say = Callable[[str], None]
 
@@ -105,8 +105,11 @@ def main() -> None:
         import django
 
         django.setup()
-        two_people(print)
-        several_assistants(print)
+        try:
+            two_people(print)
+            several_assistants(print)
+        except StoreUnavailable as error:  # down, or `make demo` has not been run yet
+            sys.exit(f"{str(error)[:1].upper()}{str(error)[1:]}.")
 
 
 if __name__ == "__main__":

@@ -121,7 +121,8 @@ def _configured(provider: str, config_repr: str) -> Any:
         return ConfiguredEmbedder(bounded(made, ANSWER_SECONDS, MOST_BYTES))
     except Exception as error:  # noqa: BLE001 - every provider raises its own, and some repeat the key
         failed = type(error).__name__
-    raise EmbedderUnavailable(f"the embedder {provider!r} could not be set up ({failed})")
+    look = "look at its block in MEM0_CONFIG (without one mem0 takes openai), and at its key"
+    raise EmbedderUnavailable(f"the embedder {provider!r} could not be set up ({failed}): {look}")
 
 
 _OFFLINE = OfflineEmbedder()

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from .configuration import Configuration, configuration
-from .errors import StoreUnavailable
+from .errors import StoreNotPrepared, StoreUnavailable
 from .names import Tables
 from .prepare import GATED, OLD_STATES, OURS, TEXT_COLUMNS, UNFORCED, VECTOR_TABLES
 from .refused import is_refused, owners
@@ -147,16 +147,21 @@ def inspect(owner_dsn: str | None = None) -> list[Finding]:
 
 
 def made_by_us() -> bool:
-    """Whether the portal itself created the configured store (`prepare_store` leaves a comment on its tables)."""
+    """Whether the portal itself created the configured store (`prepare_store` leaves a comment on its tables).
+
+    Raises StoreUnavailable, and StoreNotPrepared where there is nothing that anybody could have created.
+    """
     configured = configuration()
     if configured.provider != "pgvector":
         return False
     try:
         with psycopg.connect(configured.dsn, connect_timeout=3) as connection:
+            name = Tables(configured.collection).memories.as_string(connection)
             row = connection.execute(
-                "SELECT obj_description(to_regclass(%s), 'pg_class')",
-                (Tables(configured.collection).memories.as_string(connection),),
+                "SELECT to_regclass(%s) IS NOT NULL, obj_description(to_regclass(%s), 'pg_class')", (name, name)
             ).fetchone()
     except psycopg.Error as error:
         raise StoreUnavailable(f"the store could not be reached ({error.sqlstate or type(error).__name__})") from None
-    return bool(row and row[0] == OURS)
+    if not row or not row[0]:
+        raise StoreNotPrepared("the store has no tables yet: run manage.py prepare_store")
+    return bool(row[1] == OURS)

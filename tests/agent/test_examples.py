@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from examples import agent
 from memoryportal.base.databases import PROJECT_DIR, embedded_dsn
-from memoryportal.base.names import APP
+from memoryportal.base.names import APP, SCOPED
 from memoryportal.memory import ScopedMemory, SubjectId
 
 pytestmark = pytest.mark.django_db
@@ -76,18 +76,33 @@ def test_several_assistants(people: list[str]) -> None:
     assert left(people) == 0
 
 
-def test_as_a_script() -> None:
+def script(**addresses: str) -> "subprocess.CompletedProcess[str]":
     """With the variables of an installation, in a process that knows nothing of this one."""
-    name = str(conninfo_to_dict(settings.MEMORY_DATABASE_URL)["dbname"])
     env = {
         "PATH": os.environ["PATH"],
         "HOME": os.environ.get("HOME", "/"),
         "DEBUG": "true",
         "DATA_DIR": os.environ["DATA_DIR"],
-        "DATABASE_URL": embedded_dsn(Path(os.environ["DATA_DIR"]), APP, name),
-        "MEMORY_DATABASE_URL": settings.MEMORY_DATABASE_URL,
+        **addresses,
     }
-    script = str(PROJECT_DIR / "examples" / "agent.py")
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=env, timeout=120, cwd="/")
+    path = str(PROJECT_DIR / "examples" / "agent.py")
+    return subprocess.run([sys.executable, path], capture_output=True, text=True, env=env, timeout=120, cwd="/")
+
+
+def addresses(memory: str) -> dict[str, str]:
+    name = str(conninfo_to_dict(settings.MEMORY_DATABASE_URL)["dbname"])
+    app = embedded_dsn(Path(os.environ["DATA_DIR"]), APP, name)
+    return {"DATABASE_URL": app, "MEMORY_DATABASE_URL": memory}
+
+
+def test_as_a_script() -> None:
+    done = script(**addresses(settings.MEMORY_DATABASE_URL))
     assert done.returncode == 0, done.stderr
     assert plain(done.stdout.splitlines()) == [*FIRST, *SECOND]
+
+
+def test_as_a_script_on_a_store_that_nobody_has_prepared() -> None:
+    """One sentence, as somebody reads it who has not run `make demo` yet."""
+    done = script(**addresses(embedded_dsn(Path(os.environ["DATA_DIR"]), SCOPED, "template1")))
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["The store has no tables yet: run manage.py prepare_store."]

@@ -59,6 +59,11 @@ def test_a_store_that_the_portal_did_not_create_is_asked_for(database: Database)
     assert stored(database.superuser) == before
 
 
+def test_a_store_that_nobody_has_prepared_is_called_that(database: Database) -> None:
+    with pytest.raises(CommandError, match="the store has no tables yet"):
+        proven()
+
+
 @contextmanager
 def rows_that_come_back(superuser: Superuser) -> Iterator[None]:
     """What is deleted is there again: no store is like that, and the proof has to say so."""
