@@ -114,7 +114,7 @@ def listed(erasure: Erasure) -> ListedErasure:
         about=about(erasure),
         asked=present.moment(erasure.asked_at),
         terminal=erasure.is_terminal,
-        filed=erasure.is_filed,
+        filed=erasure.is_filed and not erasure.is_terminal,
     )
 
 

@@ -14,6 +14,7 @@ from memoryportal.accounts.waiting import Letter
 from memoryportal.audit.models import Event
 from memoryportal.erasure import engine, services
 from memoryportal.erasure.models import Channel, Erasure, OpenErasure, Scope, State
+from memoryportal.erasure.moves import move
 from memoryportal.memory import ScopedMemory, SubjectId, WritesPaused
 
 from . import reading
@@ -227,3 +228,14 @@ def test_a_mail_says_that_it_begins_later_only_where_it_does(
     settings.ERASURE_GRACE_HOURS_OWN = hours
     engine.run(services.ask(alice, alice_memory.subject))
     assert list(Letter.objects.values_list("kind", flat=True)) == kinds
+
+
+def test_what_the_staff_wrote_down_is_not_called_open_when_it_has_ended(
+    proven: Client, alice: User, told: ScopedMemory
+) -> None:
+    filed = in_state(alice, told.subject, State.IDENTITY, channel=Channel.SUPPORT)
+    assert "Our staff wrote a request down for you" in reading.words(proven.get(ERASE))
+    move(filed, State.CANCELLED)
+    page = reading.words(proven.get(ERASE))
+    assert "Our staff wrote a request down for you" not in page
+    assert f"{filed.reference} Cancelled" in page
