@@ -134,7 +134,8 @@ def verify(request: StaffRequest) -> HttpResponse:
     if verdict.problem:
         messages.error(request, f"The trail is NOT intact: {verdict.problem}.")
     else:
-        messages.success(request, f"Verified: {verdict.events} events and {verdict.heads} signed heads, all intact.")
+        heads = f"{verdict.heads} signed head{'' if verdict.heads == 1 else 's'}"
+        messages.success(request, f"Verified: {verdict.events} events and {heads}, all intact.")
     return redirect("support:audit")
 
 

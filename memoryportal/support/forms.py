@@ -28,21 +28,22 @@ PLAIN = RegexValidator(r"\A[A-Za-z0-9][A-Za-z0-9#._/-]*\Z", "Use letters, digits
 
 
 class ReasonField(forms.CharField):
-    """Why, in the words of the member of the staff. The trail keeps it, and it goes to nobody else."""
+    """Why (or how), in the words of the member of the staff. The trail keeps it, and it goes to nobody else."""
 
-    def __init__(self, label: str, help_text: str) -> None:
+    def __init__(self, label: str, help_text: str, asks: str = "Say why") -> None:
+        self.too_short = f"{asks}, in at least {MIN_REASON} characters."
         super().__init__(
             label=label,
             help_text=help_text,
             max_length=500,
             widget=forms.Textarea(attrs={"rows": 3}),
-            error_messages={"required": f"Say why, in at least {MIN_REASON} characters."},
+            error_messages={"required": self.too_short},
         )
 
     def clean(self, value: Any) -> str:
         reason = "".join(letter for letter in super().clean(value) if not _invisible(letter)).strip()
         if len(reason) < MIN_REASON:
-            raise ValidationError(f"Say why, in at least {MIN_REASON} characters.")
+            raise ValidationError(self.too_short)
         return reason
 
 
@@ -168,4 +169,6 @@ class DeleteForm(forms.Form):
 
 
 class HandOverForm(forms.Form):
-    reason = ReasonField("How the person asked for it", "For the colleagues who decide, and for the auditors.")
+    reason = ReasonField(
+        "How the person asked for it", "For the colleagues who decide, and for the auditors.", "Say how"
+    )

@@ -33,7 +33,7 @@ class QueueForm(forms.Form):
 class ReferenceForm(forms.Form):
     reference = forms.CharField(
         label="Open one by its reference, such as MP-7K3Q-92XA",
-        max_length=12,
+        max_length=20,  # "mp 7k3q 92xa", as it is read out
         widget=forms.TextInput(attrs=_EXACT),
     )
 

@@ -31,7 +31,7 @@ class NoWordsForm(forms.Form):
 
 class CheckForm(forms.Form):
     reason = ReasonField(
-        "How you checked who asks", "Such as a call back. Keep no copy of a document: say that you saw it."
+        "How you checked who asks", "Such as a call back. Keep no copy of a document: say that you saw it.", "Say how"
     )
 
 

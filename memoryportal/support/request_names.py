@@ -13,6 +13,7 @@ from .guard import StaffRequest
 from .request_queue import visible
 
 PATTERN = re.compile(r"MP-[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}")
+_LOOSE = re.compile(r"\s*([A-Za-z]{2})[\s-]*([0-9A-Za-z]{4})[\s-]*([0-9A-Za-z]{4})\s*")
 _MISREAD = str.maketrans("OIL", "011")  # letters that no reference has, because they are read as digits
 
 
@@ -29,7 +30,9 @@ class RequestConverter:
 
 
 def reference_of(typed: str) -> str:
-    """The reference that somebody typed or heard. Raises ValueError for what can be none."""
+    """The reference that somebody typed or heard, hyphens or not. Raises ValueError for what can be none."""
+    if loose := _LOOSE.fullmatch(typed):
+        typed = "-".join(loose.groups())
     prefix, reference = typed[:3].upper(), typed[3:].upper().translate(_MISREAD)
     if not PATTERN.fullmatch(prefix + reference):
         raise ValueError("this is no reference")

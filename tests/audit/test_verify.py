@@ -175,7 +175,7 @@ def test_the_command_says_what_it_compared_and_leaves_an_event(
     happen(3)
     sign_head()
     verify()
-    assert capsys.readouterr().out == "The trail is intact: 3 events, 1 signed heads compared.\n"
+    assert capsys.readouterr().out == "The trail is intact: 3 events, 1 signed head compared.\n"
     event = Event.objects.latest("seq")
     assert (event.action, event.actor, event.role) == ("trail.verified", "operator", "operator")
     assert (event.details["state"], event.details["count"], event.details["heads"]) == ("intact", 3, 1)

@@ -54,7 +54,7 @@ def test_an_auditors_work(auditors_page: Page) -> None:
     page.goto(AUDIT)
     expect(page.get_by_text("The trail has never been verified.")).to_be_visible()
     page.get_by_role("button", name="Verify now").click()
-    expect(page.get_by_text("events and 1 signed heads, all intact.")).to_be_visible()
+    expect(page.get_by_text("events and 1 signed head, all intact.")).to_be_visible()
     expect(page.get_by_text("Intact: 5 events, verified")).to_be_visible()
 
     page.get_by_text("Look for…").click()

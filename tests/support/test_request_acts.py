@@ -213,7 +213,7 @@ def test_sent_twice_is_done_once(name: str, privacy_client: Client) -> None:
         ("refuse", {"reason": "\u200b" * 30}, "Say why, in at least 10 characters."),
         ("refuse", {"reason": "x" * 501}, "at most 500 characters"),
         ("extend", {"reason": ""}, "Say why"),
-        ("identity", {"reason": ""}, "Say why"),
+        ("identity", {"reason": ""}, "Say how, in at least 10 characters."),
         ("hold", {"until": ""}, "Say until when."),
         ("hold", {"until": "2020-01-01"}, "still to come"),
         ("hold", {"until": date.today().isoformat()}, "still to come"),

@@ -77,7 +77,8 @@ class TestWhoSeesWhat:
 class TestByReference:
     def test_holding_it_is_enough(self, support_client: Client) -> None:
         erasure = a_request("u-1")
-        for typed in (erasure.reference, f" {erasure.reference.lower()} "):
+        spoken = erasure.reference.lower().replace("-", " ")
+        for typed in (erasure.reference, f" {erasure.reference.lower()} ", spoken, spoken.replace(" ", "")):
             assert support_client.get(QUEUE, {"reference": typed}).headers["Location"] == story(erasure)
         assert support_client.get(story(erasure)).status_code == 200
 

@@ -28,4 +28,5 @@ class Command(BaseCommand):
             self.stderr.write("This verification could not be recorded in the trail.")
         if verdict.problem:
             raise CommandError(f"The trail is NOT intact: {verdict.problem}.")
-        self.stdout.write(f"The trail is intact: {verdict.events} events, {verdict.heads} signed heads compared.")
+        heads_compared = f"{verdict.heads} signed head{'' if verdict.heads == 1 else 's'} compared"
+        self.stdout.write(f"The trail is intact: {verdict.events} events, {heads_compared}.")
