@@ -37,10 +37,14 @@ def erase_older(memory: ScopedMemory, moment: datetime, keep: frozenset[str] = f
 
     Where nothing is newer, it is an erasure of the whole scope. Can be repeated. Raises StoreUnavailable.
     """
-    ages = _ages(memory, moment)
+    ages, store = _ages(memory, moment), current_store()
+    gone = Counter(dict.fromkeys(memory.held(), 0))
+    if memory.scope.is_narrowed:  # first: when the memories are gone, nothing says whose assistant's history this was
+        for ids in _batches(ages.before):
+            gone.update(memory.forget_traces(ids).counts)
     if not ages.since and not _is_anything_newer(memory, moment, keep):
-        return dict(memory.erase(keep=keep).counts)
-    store, gone = current_store(), Counter(dict.fromkeys(memory.held(), 0))
+        gone.update(memory.erase(keep=keep).counts)
+        return dict(gone)
     with confirming():
         for ids in _batches(ages.before):
             gone.update(store.delete(memory.scope, ids).counts)

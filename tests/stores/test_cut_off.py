@@ -1,18 +1,22 @@
 """An erasure on a store outside of PostgreSQL whose worker is killed between two systems."""
 
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from memoryportal.erasure import services
 from memoryportal.erasure.models import Scope
 from memoryportal.erasure.states import State
-from memoryportal.memory import ScopedMemory, SubjectId
+from memoryportal.memory import ScopedMemory, StoreUnavailable, SubjectId
+from memoryportal.memory.older import erase_older
 from memoryportal.memory.stores import current_store
 from tests.accounts.helpers import person as an_account
 from tests.erasure.house import again, counts, cut_off
 
-from .qdrant_rows import raw
+from .qdrant_rows import raw, somebody
+from .qdrant_server import Server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,3 +34,25 @@ def test_what_tells_of_one_assistants_memories_goes_all_the_same(qdrant_folder: 
     assert [version.new for version in whole.history(other.id)] == ["I like rain."]
     assert [again(erasure).state, again(erasure).state] == [State.WATCHING, State.COMPLETED]
     whole.erase()
+
+
+def test_a_replay_of_one_assistant_leaves_no_history_either(qdrant_server: Server) -> None:
+    """The answer of Qdrant is lost, so PostgreSQL takes back what it had deleted."""
+    alice = somebody()
+    cook = ScopedMemory.for_person(alice.subject, agent="cook")
+    item = cook.add("I like tea.", infer=False)[0]
+    moment = datetime.now(UTC)
+
+    def lose_the_answer(operation: str, body: dict[str, Any]) -> tuple[int, str] | None:
+        if operation != "delete":
+            return None
+        qdrant_server.engine.delete(current_store().tables.name(), body)
+        return 500, "no"
+
+    qdrant_server.failing = lose_the_answer
+    with pytest.raises(StoreUnavailable):
+        erase_older(cook, moment)
+    qdrant_server.failing = lambda operation, body: None
+    assert cook.count() == 0
+    erase_older(cook, moment)
+    assert current_store().history(alice.scope, item.id) == []

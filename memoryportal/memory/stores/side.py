@@ -148,14 +148,17 @@ class SideTables:
         the deleted text would be learned anew. So the whole buffer of that conversation goes; and of those in which
         an assistant was handed the memory, and may have said it.
         """
-        subject, ids = str(scope.subject), [row[0] for row in gone]
+        talks = {(row[1] or "", row[2] or "") for row in gone}
+        return self._delete_told(cursor, scope, [row[0] for row in gone], talks)
+
+    def _delete_told(self, cursor: Cursor, scope: Scope, ids: list[str], talks: Talks) -> dict[str, int]:
+        subject = str(scope.subject)
         hold_talks(cursor, scope)
         statement = sql.SQL("DELETE FROM {} WHERE subject = %s AND memory_id = ANY(%s::uuid[])")
         history = cursor.execute(statement.format(self.tables.history), (subject, ids)).rowcount
         handed = self._handed_in(cursor, subject, ids)
         uses = cursor.execute(statement.format(self.tables.identifier("uses")), (subject, ids)).rowcount
-        talks = {(row[1] or "", row[2] or "") for row in gone} | handed
-        return {"history": history, "messages": self._delete_talks(cursor, subject, talks), "uses": uses}
+        return {"history": history, "messages": self._delete_talks(cursor, subject, talks | handed), "uses": uses}
 
     def _handed_in(self, cursor: Cursor, subject: str, ids: list[str]) -> Talks:
         """The conversations in which these memories were handed out, as far as the use log goes back."""
@@ -178,8 +181,7 @@ class SideTables:
     def forget_traces(self, scope: Scope, ids: list[str], behind: str | None = None) -> Removed:
         with self.open(scope) as cursor:
             self.require_shut(cursor, scope, behind)
-            gone = [(memory_id, scope.agent, scope.run) for memory_id in ids]
-            return Removed(self.delete_side(cursor, scope, gone))
+            return Removed(self._delete_told(cursor, scope, ids, set()))
 
     def delete_narrowed(self, cursor: Cursor, scope: Scope, gone: Gone) -> dict[str, int]:
         """The same for all of a narrowed scope: also messages from which nothing was remembered, and its own uses.
