@@ -22,7 +22,7 @@ from . import letters, whose
 from .models import Channel, Erasure, Identified, OutsidePlace, Scope, office_day
 from .moves import NotNow, hold_too, lock_with_others, locked, move, note, proceed, ring_for, set_dates
 from .services import occupy
-from .states import State
+from .states import ERASED, State
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -306,7 +306,10 @@ def confirm_receipt(pk: "UUID", by: User) -> Erasure:
 
 
 def report_outside(pk: "UUID", name: str, by: User, words: str) -> OutsidePlace:
-    """Somebody reports that an outside place was emptied. The receipt says: reported, not verified by us."""
+    """Somebody reports that an outside place was emptied. The receipt says: reported, not verified by us.
+
+    What people erase themselves has ended before anybody can look: then it stands on their page, not on the receipt.
+    """
     with transaction.atomic():
         erasure = locked(pk)
         place = erasure.outside.filter(name=name).first()
@@ -314,8 +317,8 @@ def report_outside(pk: "UUID", name: str, by: User, words: str) -> OutsidePlace:
             raise Unfit("There is no such place in this request.")
         if place.reported_at is not None:
             raise NotNow("This was reported before.")
-        if erasure.is_terminal:
-            raise NotNow("It has ended, and its receipt says that this place was not reported.")
+        if erasure.is_terminal and erasure.state not in ERASED:
+            raise NotNow("It has ended, and nothing was erased.")
         not_about_themselves(erasure, by)
         place.reported_by, place.reported_at, place.note = by, timezone.now(), " ".join(words.split())[:300]
         place.save()

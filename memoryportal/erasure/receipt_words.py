@@ -72,7 +72,11 @@ def _search(receipt: Receipt) -> list[str]:
 def _outside(receipt: Receipt) -> list[str]:
     return [
         f"Outside of this portal, {place['name']}: "
-        + (f"{place['standing']}, on {moment(place['reported_at'])}." if place["reported_at"] else "not reported.")
+        + (
+            f"{place['standing']}, on {moment(place['reported_at'])}."
+            if place["reported_at"]
+            else "not reported when this was signed."
+        )
         for place in receipt["outside"]
     ]
 

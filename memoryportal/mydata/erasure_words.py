@@ -313,9 +313,10 @@ def _read_again(step: ErasureStep) -> str:
 
 
 def _outside(place: OutsidePlace, erasure: Erasure) -> Row:
-    if place.reported_at:
-        return Row(place.name, f"Reported on {present.moment(place.reported_at)} as emptied. Not verified by us.")
-    return Row(place.name, "Not reported." if erasure.is_terminal else "Not reported yet.")
+    if not place.reported_at:
+        return Row(place.name, "Not reported yet.")
+    later = ", after the receipt was signed" if erasure.ended_at and place.reported_at > erasure.ended_at else ""
+    return Row(place.name, f"Reported on {present.moment(place.reported_at)} as emptied{later}. Not verified by us.")
 
 
 def _search(erasure: Erasure) -> str:

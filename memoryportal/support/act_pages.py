@@ -86,5 +86,5 @@ def outside(request: StaffRequest, reference: Name, place_id: int) -> HttpRespon
 def _report_page(
     request: StaffRequest, erasure: Erasure, place: OutsidePlace, form: ReportForm, status: int
 ) -> HttpResponse:
-    context = {"form": form, "place": place, "reference": erasure.reference}
+    context = {"form": form, "place": place, "reference": erasure.reference, "signed": bool(erasure.receipt)}
     return render(request, "support/request_outside.html", context, status=status)

@@ -1,5 +1,6 @@
 """The staff's first page, and finding a person. What is looked for travels in a POST body only."""
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
@@ -8,6 +9,7 @@ from memoryportal.accounts.roles import AUDITOR, PRIVACY, SUPPORT
 from memoryportal.accounts.staff import pseudonym_of_staff
 from memoryportal.audit.actions import Action
 from memoryportal.audit.record import Actor, record
+from memoryportal.erasure.models import Erasure
 
 from . import grants, people, present, request_queue, target
 from .forms import FindForm
@@ -24,12 +26,17 @@ def home(request: StaffRequest) -> HttpResponse:
         "name": pseudonym_of_staff(request.user.pk),
         "grant": present.shown(running) if running else None,
         "counts": _counts(request) if {PRIVACY, AUDITOR} & request.roles else None,
+        "to_report": request_queue.number_to_report(_visible(request)) if PRIVACY in request.roles else 0,
     }
     return render(request, "support/home.html", context)
 
 
 def _counts(request: StaffRequest) -> request_queue.Counts:
-    return request_queue.counts(request_queue.visible(request.user, request.roles))
+    return request_queue.counts(_visible(request))
+
+
+def _visible(request: StaffRequest) -> QuerySet[Erasure]:
+    return request_queue.visible(request.user, request.roles)
 
 
 @staff(SUPPORT, PRIVACY)

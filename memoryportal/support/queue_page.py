@@ -16,7 +16,7 @@ from memoryportal.erasure.models import Channel
 from . import request_queue
 from .guard import StaffRequest, staff
 from .request_names import find, reference_of
-from .request_queue import Counts, Group, Wanted
+from .request_queue import IN_THE_END, Counts, Group, Wanted
 from .request_words import LAWS, row
 
 _EXACT = {"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
@@ -73,7 +73,7 @@ def _page(request: StaffRequest, form: ReferenceForm, narrowed: dict[str, str]) 
         "form": form,
         "filters": QueueForm(narrowed),
         "narrowed": bool(wanted.law or wanted.channel),
-        "groups": _groups(counts, narrowed),
+        "groups": _groups(counts, request_queue.number_to_report(about), narrowed),
         "group": Group(wanted.group).label if wanted.group else "",
         "counts": counts,
         "rows": [row(erasure) for erasure in page.requests],
@@ -84,10 +84,13 @@ def _page(request: StaffRequest, form: ReferenceForm, narrowed: dict[str, str]) 
     return render(request, "support/requests.html", context)
 
 
-def _groups(counts: Counts, narrowed: dict[str, str]) -> list[dict[str, Any]]:
+def _groups(counts: Counts, to_report: int, narrowed: dict[str, str]) -> list[dict[str, Any]]:
     """The links above the list. Ended requests are many: they are not counted."""
+    groups = [group for group in Group if group not in IN_THE_END]
     shown: list[tuple[str, str, int | None]] = [("", "Not ended", counts.open)]
-    shown += [(group.value, str(group.label), counts.groups.get(group, 0)) for group in Group if group != Group.ENDED]
+    shown += [(group.value, str(group.label), counts.groups.get(group, 0)) for group in groups]
+    if to_report or narrowed["show"] == Group.OUTSIDE:
+        shown.append((Group.OUTSIDE.value, str(Group.OUTSIDE.label), to_report))
     shown.append((Group.ENDED.value, str(Group.ENDED.label), None))
     return [
         {"label": label, "count": count, "url": _url({**narrowed, "show": key}), "current": key == narrowed["show"]}

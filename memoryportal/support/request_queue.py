@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import models
-from django.db.models import Case, Count, DateField, ExpressionWrapper, F, Q, QuerySet, Value, When
+from django.db.models import Case, Count, DateField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Cast, Coalesce, Least, TruncDate
 from django.utils import timezone
 
 from memoryportal.accounts.models import User
 from memoryportal.accounts.roles import AUDITOR, PRIVACY
 from memoryportal.erasure.clocks import CCPA_DAYS
-from memoryportal.erasure.models import Erasure, office_day
-from memoryportal.erasure.states import TERMINAL, State
+from memoryportal.erasure.models import Erasure, OutsidePlace, office_day
+from memoryportal.erasure.states import ERASED, TERMINAL, State
 
 PAGE = 25
 SOON = timedelta(days=7)
@@ -31,6 +32,10 @@ class Group(models.TextChoices):
     RUNNING = "running", "Goes on by itself"
     HELD = "held", "On hold"
     ENDED = "ended", "Ended"
+    OUTSIDE = "outside", "Erased, with places outside to report"
+
+
+IN_THE_END = frozenset({Group.ENDED, Group.OUTSIDE})  # no groups of open requests: chosen in other ways, listed by end
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,8 @@ class Wanted:
         about = about.filter(**exact)
         if self.group == Group.ENDED:
             return about.filter(state__in=TERMINAL, ended_at__isnull=False)  # as its index says it
+        if self.group == Group.OUTSIDE:
+            return to_report(about)
         about = about.filter(state__in=OPEN)
         return grouped(about, today).filter(Q(group=self.group)) if self.group else about
 
@@ -62,6 +69,17 @@ def visible(user: User, roles: Collection[str]) -> "QuerySet[Erasure]":
     """All for privacy and auditors; for support, those that they wrote down themselves."""
     everything = Erasure.objects.all()
     return everything if {PRIVACY, AUDITOR} & set(roles) else everything.filter(filed_by=user)
+
+
+def to_report(about: "QuerySet[Erasure]") -> "QuerySet[Erasure]":
+    """What was erased while nobody had said yet that a place outside the portal was emptied."""
+    open_places = OutsidePlace.objects.filter(erasure=OuterRef("pk"), reported_at=None)
+    return about.filter(Exists(open_places), state__in=ERASED, ended_at__isnull=False)
+
+
+def number_to_report(about: "QuerySet[Erasure]") -> int:
+    """How many of these there are; nothing is asked where no such place is configured."""
+    return to_report(about).count() if settings.OUTSIDE_PLACES else 0
 
 
 # --- what it waits for, and until when ---------------------------------------------------------------------------
@@ -115,7 +133,7 @@ def _plus(day: Any, days: Any) -> Cast:
 def page(about: "QuerySet[Erasure]", wanted: Wanted, after: str = "") -> Page:
     """A page of requests, those that are due first on top; of ended ones, the last that ended. A bad cursor is none."""
     today = office_day()
-    ended = wanted.group == Group.ENDED
+    ended = wanted.group in IN_THE_END
     listed = dated(grouped(wanted.filter(about, today), today), today)
     order = ("-ended_at", "-reference") if ended else ("due_now", "reference")
     found = list(listed.filter(_after(after, ended)).order_by(*order).only(*_SHOWN)[: PAGE + 1])

@@ -7,7 +7,7 @@ from django.utils import timezone
 from memoryportal.accounts.models import SubjectLink, User
 from memoryportal.erasure.identity import LINKS
 from memoryportal.erasure.models import Channel, Erasure, ErasureStep, Identified, OutsidePlace, Unread, office_day
-from memoryportal.erasure.states import State
+from memoryportal.erasure.states import ERASED, State
 from memoryportal.memory.places import PLACES
 
 from .present import day, masked_address, moment, who
@@ -238,7 +238,7 @@ def _counts(step: ErasureStep) -> str:
 
 
 def outside(erasure: Erasure, reader: Reader) -> list[Outside]:
-    may = reader.works and not erasure.is_terminal
+    may = reader.works and (erasure.state in ERASED or not erasure.is_terminal)
     return [
         Outside(place.name, _report(place, reader), 0 if place.reported_at or not may else place.pk)
         for place in erasure.outside.all()

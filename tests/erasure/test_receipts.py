@@ -171,7 +171,7 @@ def test_everything_that_is_stated_is_said_in_words() -> None:
         "History files: not counted, 0 erased, could not be read again (mem0's history file 1",
         "20 questions were asked again; memories answered 0 of them.",
         "Outside of this portal, CRM: reported, not verified by us, on 2026-11-20 09:00:00 UTC.",
-        "Outside of this portal, Data warehouse: not reported.",
+        "Outside of this portal, Data warehouse: not reported when this was signed.",
         "Not promised: Backups keep older bytes.",
         "with the exceptions that are named below",
     ):

@@ -95,7 +95,7 @@ def test_places_outside_are_named_as_reported_or_not(alice, alice_client, told):
     OutsidePlace.objects.create(erasure=erasure, name="Warehouse")
     words = reading.words(alice_client.get(f"/erasure/{erasure.id}/"))
     assert "Newsletter Reported on 4 March 2026, 05:00 as emptied. Not verified by us." in words
-    assert "Warehouse Not reported." in words
+    assert "Warehouse Not reported yet." in words
 
 
 @pytest.mark.parametrize(

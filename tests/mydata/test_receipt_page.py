@@ -56,7 +56,7 @@ def test_the_page_says_what_the_receipt_states(alice_client, alice, done):
     assert "To be erased Everything that is remembered" in words
     assert re.search(r"Memories 2 2 0 ", words)
     assert re.search(r"Newsletter Reported, not verified by us, \d{4}-", words)
-    assert "Warehouse Not reported" in words
+    assert "Warehouse Not reported when this was signed" in words
     assert "What is not promised" in words
     assert key_ring().published()[0]["kid"] in words
     for hidden in ("vegetarian", "Hamburg", alice.subject, alice.email):

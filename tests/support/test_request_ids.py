@@ -1,13 +1,17 @@
 """Whose data a request is about, and the places that the portal cannot read: what privacy finds out and reports."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
 from django.test import Client
+from django.utils import timezone
 
 from memoryportal.accounts.models import User
+from memoryportal.erasure import engine, services
 from memoryportal.erasure.models import Channel, Erasure
+from memoryportal.memory import SubjectId
 from memoryportal.support.attaching import Candidate
 
 from .requests import a_request, everything_about, outside, story
@@ -150,10 +154,33 @@ class TestOutsidePlaces:
         assert act(other, erasure, f"outside/{place.pk}", note="Again").status_code == 409
         assert (everything_about(erasure), newest()) == (stood, before)
 
-    def test_not_after_the_end(self, privacy_client: Client) -> None:
-        erasure = a_request("u-1", state="completed")
+    def test_what_was_erased_at_once_is_reported_afterwards(
+        self, privacy_client: Client, alice: User, alice_client: Client, settings: Any
+    ) -> None:
+        """What people erase themselves has ended before anybody can look."""
+        settings.OUTSIDE_PLACES = ["Crash reports", "Newsletter"]
+        erasure = engine.run(services.ask(alice, SubjectId(alice.subject)))
+        listed = "/support/requests/?show=outside"
+        assert erasure.state == "completed"
+        assert "1 erased, with places outside to report" in said(privacy_client.get("/support/"))
+        assert erasure.reference in said(privacy_client.get(listed))
+        for place in erasure.outside.all():
+            page = f"outside/{place.pk}"
+            assert "The receipt was signed before" in said(privacy_client.get(story(erasure, f"{page}/")))
+            with time_machine.travel(timezone.now() + timedelta(minutes=10)):
+                assert act(privacy_client, erasure, page).status_code == 302
+        assert "emptied, after the receipt was signed." in said(alice_client.get(f"/erasure/{erasure.id}/"))
+        assert Erasure.objects.get().receipt == erasure.receipt
+        assert "with places outside to report" not in said(privacy_client.get("/support/"))
+        assert erasure.reference not in said(privacy_client.get(listed))
+
+    @pytest.mark.parametrize("state", ["refused", "cancelled", "unconfirmed"])
+    def test_not_where_nothing_was_erased(self, state: str, privacy_client: Client) -> None:
+        erasure = a_request("u-1", state=state)
         (place,) = outside(erasure, "Crash reports")
+        stood = everything_about(erasure)
         assert act(privacy_client, erasure, f"outside/{place.pk}").status_code == 409
+        assert everything_about(erasure) == stood
         assert f"outside/{place.pk}/" not in privacy_client.get(story(erasure)).content.decode()
 
     def test_a_place_of_another_request_is_none(self, privacy_client: Client) -> None:
