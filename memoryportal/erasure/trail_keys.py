@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from memoryportal.audit.models import SubjectKey
-from memoryportal.audit.pseudonyms import destroy_keys
+from memoryportal.audit.pseudonyms import Pseudonym, destroy_keys, known_pseudonym
 from memoryportal.memory import SubjectId
 
 from . import ledger, whose
@@ -33,6 +33,18 @@ def destroy_due_keys() -> int:
     with transaction.atomic():
         whose.keep_still()
         return destroy_keys([subject for subject in subjects if subject in _due(since)], since)
+
+
+def name_of(erasure: Erasure) -> SubjectId | Pseudonym | None:
+    """How an event about a request names the person: whose account went with it, only while their key of then is there.
+
+    Who looks at such a request later must not make a key anew, which would stay.
+    """
+    subject = erasure.subject_ids[0] if erasure.subjects else None
+    if subject is None or not (erasure.is_erased and erasure.scope == Scope.ACCOUNT):
+        return subject
+    kept = SubjectKey.objects.filter(subject=str(subject), created_at__lte=erasure.ended_at)
+    return known_pseudonym(subject) if kept.exists() else None
 
 
 def requests_that_wait() -> set[UUID]:

@@ -84,7 +84,10 @@ def _matches(words: str) -> "Iterator[Person]":
         yield from _subjects(account)
     if words.upper().startswith("MP-") and (erasure := Erasure.objects.filter(reference=words.upper()).first()):
         for subject in erasure.subject_ids:
-            yield Person(subject, _owners(subject).first() or erasure.account)
+            account = _owners(subject).first() or erasure.account
+            # Looking for somebody who is gone with their account would make them a key in the trail anew.
+            if account is not None or not erasure.is_erased or owns_something(subject):
+                yield Person(subject, account)
     try:
         subject = SubjectId(words)
     except InvalidSubject:

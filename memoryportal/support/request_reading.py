@@ -7,7 +7,7 @@ from memoryportal.accounts.models import User
 from memoryportal.accounts.roles import PRIVACY
 from memoryportal.audit.actions import Action
 from memoryportal.audit.record import Actor, record_first
-from memoryportal.erasure import decisions
+from memoryportal.erasure import decisions, trail_keys
 from memoryportal.erasure.models import Erasure
 
 from .guard import StaffRequest
@@ -48,7 +48,7 @@ def _note(request: StaffRequest, erasure: Erasure, action: Action, **details: in
     record_first(
         action,
         actor=Actor(str(request.user.pk), request.role),
-        subject=erasure.subject_ids[0] if erasure.subjects else None,
+        subject=trail_keys.name_of(erasure),
         object=erasure.reference,
         details=details,
     )

@@ -51,6 +51,24 @@ def test_a_grant_names_nobody_once_the_key_is_destroyed(
     tasks.tell(str(grant.pk))
 
 
+@pytest.mark.django_db(transaction=True)
+def test_looking_at_the_request_makes_no_key_anew(alice: User, items: list[Item], privacy_client: Client) -> None:
+    """It would be one that is made after the account went, as of somebody who came back, and stay for ever."""
+    subject = SubjectId(alice.subject)
+    erasure = engine.run(services.ask(alice, subject, scope=Scope.ACCOUNT))
+    pages = f"/support/requests/{erasure.reference}/"
+    privacy_client.get(pages)
+    opened = Event.objects.filter(action="request.opened", object=erasure.reference)
+    assert opened.get().subject == known_pseudonym(subject), "named as long as the key is there"
+    assert trail_keys.destroy_due_keys() == 1
+    assert privacy_client.get(pages).status_code == 200
+    privacy_client.post(f"{pages}ids/")
+    assert opened.first().subject is None  # type: ignore[union-attr]
+    privacy_client.post("/support/people/", {"words": erasure.reference})
+    assert Event.objects.filter(action="person.missed").count() == 1
+    assert not SubjectKey.objects.filter(subject=subject).exists()
+
+
 @pytest.mark.django_db
 def test_a_key_that_stays_keeps_the_grant_as_it_is(alice: User, support_client: Client, items: list[Item]) -> None:
     grant = ended(support_client, "alice@example.com")
