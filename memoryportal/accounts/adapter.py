@@ -6,6 +6,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
 from allauth.core import context as allauth_context
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.forms import Form
@@ -15,6 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from memoryportal.audit.actions import Action
 
+from . import mailboxes
 from .models import User
 from .trail import note_account
 from .zones import zone_names
@@ -53,7 +55,13 @@ class AccountAdapter(DefaultAccountAdapter):
             note_account(cast(User, user), Action.PASSWORD_CHANGED)
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
-        """Confirm an address. Where it takes the place of another one, that is an act with an event."""
+        """Confirm an address. Where it takes the place of another one, that is an act with an event.
+
+        Only in a browser that shows how one signs in: the mailbox alone may be that of somebody who knows of nothing.
+        """
+        if not mailboxes.is_signing_in(request, email_address.user_id):
+            messages.error(request, "Nothing was confirmed: sign in here first, then open the link of our mail again.")
+            return False
         before = EmailAddress.objects.filter(user=email_address.user, verified=True).exclude(pk=email_address.pk)
         with transaction.atomic():
             is_change = before.exists()

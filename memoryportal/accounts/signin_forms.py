@@ -9,7 +9,10 @@ from allauth.mfa.webauthn import forms as passkeys
 from allauth.socialaccount import forms as social
 from django import forms
 from django.contrib.auth.hashers import make_password
+from django.db import transaction
 from django.http import HttpRequest
+
+from . import mailboxes
 
 LABELS = {
     "login": "E-mail address",
@@ -68,10 +71,21 @@ class ChangePassword(PlainWords, account.ChangePasswordForm): ...
 class SetPassword(PlainWords, account.SetPasswordForm): ...
 
 
-class ResetPassword(PlainWords, account.ResetPasswordForm): ...
+class ResetPassword(PlainWords, account.ResetPasswordForm):
+    users: list[Any]
+
+    def clean_email(self) -> str:
+        """allauth would also mail to an address that somebody else has typed as their new one."""
+        address: str = super().clean_email()
+        self.users = [user for user in self.users if mailboxes.may_choose_password(user, address)]
+        return address
 
 
-class ResetPasswordKey(PlainWords, account.ResetPasswordKeyForm): ...
+class ResetPasswordKey(PlainWords, account.ResetPasswordKeyForm):
+    def save(self) -> None:
+        with transaction.atomic():
+            mailboxes.drop_former_sign_ins(self.user)
+            super().save()
 
 
 class Reauthenticate(PlainWords, account.ReauthenticateForm): ...

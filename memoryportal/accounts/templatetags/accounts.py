@@ -3,6 +3,7 @@ from typing import Any
 from django import template
 from django.urls import reverse
 
+from .. import mailboxes
 from ..models import User
 from ..subjects import chosen, subjects_in_order
 
@@ -30,6 +31,12 @@ def browser(user_agent: str) -> str:
 
 def _first(text: str, words: tuple[tuple[str, str], ...], otherwise: str) -> str:
     return next((name for word, name in words if word in text), otherwise)
+
+
+@register.simple_tag(takes_context=True)
+def is_signing_in(context: dict[str, Any], confirmation: Any) -> bool:
+    """Whether this browser may confirm the address of a mailed link."""
+    return mailboxes.is_signing_in(context["request"], confirmation.email_address.user_id)
 
 
 @register.inclusion_tag("accounts/_shown.html", takes_context=True)
