@@ -96,7 +96,7 @@ def _end_as_duplicate(erasure: Erasure, there: Erasure | None, actor: Actor) -> 
     """No mail about its end: the open one is what there is to know."""
     erasure.duplicate_of, erasure.ground, erasure.address = there, BEFORE, ""
     move(erasure, State.CANCELLED)
-    note(erasure, Action.REQUEST_CANCELLED, actor)
+    note(erasure, Action.REQUEST_CANCELLED, actor, details={"kind": "duplicate"})
 
 
 def _send_status(erasure: Erasure) -> bool:
@@ -198,4 +198,4 @@ def _make_way(there: Erasure) -> None:
         )
     there.ground = AFTER
     move(there, State.CANCELLED)
-    note(there, Action.REQUEST_CANCELLED, NOBODY)
+    note(there, Action.REQUEST_CANCELLED, NOBODY, details={"kind": "replaced"})

@@ -93,7 +93,7 @@ def _gave_way(there: Erasure, account: "User") -> bool:
             return False
         erasure.ground = "Asked for again, and otherwise."
         move(erasure, State.CANCELLED)
-        note(erasure, Action.REQUEST_CANCELLED, person(account))
+        note(erasure, Action.REQUEST_CANCELLED, person(account), details={"kind": "replaced"})
     return True
 
 

@@ -136,6 +136,16 @@ def _pair(own: str, other: str) -> tuple[Words, Words]:
     return _always(own), _always(other)
 
 
+_NOT_NEEDED = {
+    "replaced": "An earlier deletion request ended: a newer one, which was confirmed, took its place",
+    "duplicate": "A second deletion request for the same ended: the first one goes on",
+}
+
+
+def _unless_replaced(words: str) -> Words:
+    return lambda details: _NOT_NEEDED.get(str(details.get("kind")), words)
+
+
 def _counts(details: dict[str, Any]) -> str:
     """Such as "3 memories, 4 entries in their history"; what was not counted is "memories"."""
     counts = {place: details[place] for place in PLACES if details.get(place)}
@@ -272,7 +282,10 @@ _WORDS: dict[Action, tuple[Words, Words]] = {
         "A backup was restored, and what had been erased was erased again",
     ),
     Action.REQUEST_FILED: _pair("A deletion request for you came in", "A deletion request for you came in"),
-    Action.REQUEST_CANCELLED: _pair("You took a deletion request back", "A deletion request was taken back"),
+    Action.REQUEST_CANCELLED: (
+        _unless_replaced("You took a deletion request back"),
+        _unless_replaced("A deletion request was taken back"),
+    ),
     Action.REQUEST_UNCONFIRMED: _pair(
         "A deletion request ended, because nobody confirmed it", "A deletion request ended, because nobody confirmed it"
     ),

@@ -332,6 +332,10 @@ def test_what_others_wrote_down_gives_way_to_the_person(client, alice, told, sta
     assert erasure.state == State.WAITING
     theirs.refresh_from_db()
     assert (theirs.state, theirs.ground) == (State.CANCELLED, "Asked for again, and confirmed.")
+    client.force_login(alice)
+    words = reading.words(client.get("/activity/"))
+    assert f"a newer one, which was confirmed, took its place, reference {theirs.reference}" in words
+    assert "taken back" not in words
 
 
 def test_asking_for_more_replaces_what_has_not_begun(client, alice, told, settings):
