@@ -210,6 +210,7 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_LOGIN_TIMEOUT = 3600  # a mail may take a while, and its link works where somebody has begun to sign in
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False  # all others end with the old password
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[MemoryPortal] "

@@ -42,3 +42,11 @@ def drop_former_sign_ins(account: User) -> None:
         links.remove(link, by=account, reason=UNUSED)
     for sign_in in SocialAccount.objects.filter(user=account):
         sign_in.delete()
+
+
+def free(address: str) -> None:
+    """Let whoever signs up with an address have it, although it waits at another account to be confirmed: nobody keeps
+    somebody else out by typing their address. What that account has confirmed stays.
+    """
+    waiting = EmailAddress.objects.filter(email=normal_address(address), verified=False)
+    waiting.exclude(user__email=normal_address(address)).delete()

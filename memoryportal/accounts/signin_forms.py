@@ -58,8 +58,15 @@ class Signup(PlainWords, account.SignupForm):
             make_password(self.cleaned_data["password1"])
         return super().try_save(request)
 
+    def validate_unique_email(self, value: str) -> Any:
+        mailboxes.free(value)
+        return super().validate_unique_email(value)
 
-class SocialSignup(PlainWords, social.SignupForm): ...
+
+class SocialSignup(PlainWords, social.SignupForm):
+    def validate_unique_email(self, value: str) -> Any:
+        mailboxes.free(value)
+        return super().validate_unique_email(value)
 
 
 class AddEmail(PlainWords, account.AddEmailForm): ...

@@ -1,13 +1,16 @@
 """An address that nobody has confirmed lets nobody into somebody else's account, whoever typed it."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.core import mail
 from django.test import Client
+from django.utils import timezone
 
 from memoryportal.accounts.models import SubjectLink, User
 
@@ -125,3 +128,28 @@ def test_an_address_that_is_not_the_accounts_own_chooses_no_password(db: None) -
     assert [path for path in links_in(mail.outbox[-1].body) if "key" in path] == []
     Client().post("/accounts/password/reset/", {"email": "Carol@example.com"})
     assert "/reset/key/" in mail.outbox[-1].body
+
+
+def test_nobody_is_kept_out_by_somebody_who_typed_their_address(alice: User) -> None:
+    mallory, bob = Client(), Client()
+    sign_in(mallory, alice.email)
+    prove(mallory)
+    mallory.post("/accounts/email/", {"email": BOB, "action_add": ""})
+    with time_machine.travel(timezone.now() + timedelta(minutes=5)):  # one such mail in three minutes
+        sign_up(bob, NEW)
+        bob.post(the_link("confirm-email"))
+        sign_in(bob, BOB, NEW)
+        assert is_signed_in(bob)
+    bobs = EmailAddress.objects.get(email=BOB)
+    assert (bobs.verified, bobs.user.email) == (True, BOB)
+    assert [one.email for one in EmailAddress.objects.filter(user=alice)] == [alice.email]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_signing_up_with_the_address_of_an_account_takes_nothing_from_it(alice: User) -> None:
+    stranger = Client()
+    new = {"email": alice.email, "password1": NEW, "password2": NEW}
+    stranger.post("/accounts/signup/", new)
+    assert EmailAddress.objects.get(user=alice).verified
+    assert User.objects.count() == 1
+    assert User.objects.get().check_password("demo-portal-1")
