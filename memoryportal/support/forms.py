@@ -99,9 +99,11 @@ class OpenForm(forms.Form):
         error_messages={"required": "Choose for how long."},
     )
 
-    def __init__(self, data: Any = None, *, person: Person, roles: Collection[str]) -> None:
+    def __init__(self, data: Any = None, *, person: Person, roles: Collection[str], reference: str = "") -> None:
         super().__init__(data)
         self.person = person
+        if PRIVACY in roles:  # the case of support is in another system
+            self.fields["ticket"].initial = reference
         self.roles = [role for role in KINDS if role in roles]
         self._offer(ids_of(person))
         self._offer_roles()

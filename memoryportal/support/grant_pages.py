@@ -51,7 +51,7 @@ def _open(request: StaffRequest, person: Person) -> HttpResponse:
 
 
 def _form(request: StaffRequest, person: Person, data: Any = None) -> OpenForm:
-    return OpenForm(data, person=person, roles=request.roles)
+    return OpenForm(data, person=person, roles=request.roles, reference=target.found_by(request))
 
 
 def _page(request: StaffRequest, person: Person | None, form: OpenForm | None, status: int = 200) -> HttpResponse:

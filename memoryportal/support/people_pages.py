@@ -14,6 +14,7 @@ from memoryportal.erasure.models import Erasure
 from . import grants, people, present, request_queue, target
 from .forms import FindForm
 from .guard import StaffRequest, staff
+from .request_names import reference_of
 
 
 @staff(SUPPORT, PRIVACY, AUDITOR)
@@ -55,8 +56,15 @@ def find(request: StaffRequest) -> HttpResponse:
         return _page(request, form, status=429)
     if person is None:
         return _page(request, form, missed=True)
-    target.keep(request, person)
+    target.keep(request, person, _reference(form.cleaned_data["words"]))
     return redirect("support:grants")
+
+
+def _reference(words: str) -> str:
+    try:
+        return reference_of(words)
+    except ValueError:
+        return ""
 
 
 def _page(request: StaffRequest, form: FindForm, status: int = 200, missed: bool = False) -> HttpResponse:

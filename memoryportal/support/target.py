@@ -14,9 +14,16 @@ SECONDS = 300
 _KEY = "support_found"
 
 
-def keep(request: HttpRequest, person: Person) -> None:
+def keep(request: HttpRequest, person: Person, reference: str = "") -> None:
+    """`reference` is that of the deletion request by which they were found, if it was by one."""
     account = person.account.pk if person.account else None
-    request.session[_KEY] = {"subject": str(person.subject), "account": account, "at": time.time()}
+    found = {"subject": str(person.subject), "account": account, "at": time.time(), "reference": reference}
+    request.session[_KEY] = found
+
+
+def found_by(request: HttpRequest) -> str:
+    """The reference that was kept with them, or ''."""
+    return str(request.session.get(_KEY, {}).get("reference", ""))
 
 
 def kept(request: HttpRequest) -> Person | None:

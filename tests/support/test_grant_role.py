@@ -115,3 +115,19 @@ def test_somebody_without_an_account_gets_no_note_and_the_form_says_so(support_c
     assert "There is no address here, so nobody gets a note." in said(support_client.get("/support/grants/"))
     find(support_client, "alice@example.com")
     assert "The person gets a note at the end" in said(support_client.get("/support/grants/"))
+
+
+def test_privacy_need_not_type_the_reference_again(alice: User, reference: str) -> None:
+    client = signed_in(staff_member("officer", "privacy"))
+    find(client, reference)
+    assert f'name="ticket" value="{reference}"' in client.get("/support/grants/").content.decode()
+    find(client, "alice@example.com")
+    assert 'name="ticket" value=' not in client.get("/support/grants/").content.decode()
+
+
+def test_the_case_of_support_is_another_one(alice: User, reference: str) -> None:
+    client = signed_in(staff_member("one", "support"))
+    find(client, reference)
+    page = client.get("/support/grants/")
+    assert "Open access" in said(page)
+    assert reference not in page.content.decode()
