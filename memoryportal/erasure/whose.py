@@ -54,6 +54,8 @@ def misfit(erasure: Erasure) -> str:
     """Why nobody may approve it as it is, and it may not begin; or nothing."""
     if _in_other_hands(erasure):
         return "One of these ids is of another account by now: note the right ids, or refuse this request."
+    if _names_no_account(erasure):
+        return "An account is to go, and it is open which one: note the ids of one account, and of no other one."
     if _leaves_out(erasure):
         return "The account has more ids than these, and what is under them would stay: note all, or refuse this."
     if OpenErasure.objects.filter(subject__in=erasure.subjects, agent=erasure.agent).exclude(erasure=erasure).exists():
@@ -66,6 +68,11 @@ def _in_other_hands(erasure: Erasure) -> bool:
     return erasure.account_id is not None and any(
         account != erasure.account_id for _, account in _holders(erasure.subjects)
     )
+
+
+def _names_no_account(erasure: Erasure) -> bool:
+    """Whether an account is to go, and it is not said which one: its ids are of several, or were nobody's then."""
+    return erasure.scope == Scope.ACCOUNT and erasure.account_id is None and bool(_holders(erasure.subjects))
 
 
 def _leaves_out(erasure: Erasure) -> bool:

@@ -295,3 +295,42 @@ def confirmed(address: str) -> Erasure:
         erasure=erasure, digest=identity.digest("token"), until=timezone.now() + timedelta(days=1)
     )
     return intake.confirm("token")
+
+
+# --- which account ---------------------------------------------------------------------------------------------------
+
+
+def of_a_letter(*subjects: SubjectId, by: User) -> Erasure:
+    """Everything and the account, asked for by somebody without a login; an officer found the ids."""
+    erasure = services.file(Channel.FORM, address="somebody@elsewhere.example", scope=Scope.ACCOUNT)
+    decisions.check_identity(erasure.pk, by, "called back, and asked for the contract")
+    return decisions.attach(erasure.pk, by, subjects)
+
+
+def test_an_account_that_is_to_go_is_one(alice: User, bob: User) -> None:
+    """With the ids of two accounts both would stay, under a receipt that says nothing of it."""
+    first, second = person("first@example.com"), person("second@example.com")
+    ids = [SubjectId(alice.subject), SubjectId(bob.subject)]
+    erasure = of_a_letter(*ids, by=first)
+    with pytest.raises(decisions.Unfit, match="it is open which one"):
+        decisions.approve(erasure.pk, second)
+    assert Erasure.objects.get(pk=erasure.pk).state == State.APPROVAL
+    decisions.attach(erasure.pk, first, ids[:1])
+    decisions.approve(erasure.pk, second)
+    assert time_is_over(erasure).state == State.COMPLETED
+    assert not User.objects.filter(pk=alice.pk).exists()
+    assert User.objects.filter(pk=bob.pk).exists()
+
+
+def test_an_id_that_somebody_connects_meanwhile_names_the_account_first(alice: User) -> None:
+    first, second = person("first@example.com"), person("second@example.com")
+    ScopedMemory(SHARED).add("I like the window seat.", infer=False)
+    erasure = of_a_letter(SHARED, by=first)
+    decisions.approve(erasure.pk, second)
+    links.link(alice, SHARED, reason=WHY)
+    time_is_over(erasure)
+    assert was_sent_back(erasure)
+    with pytest.raises(decisions.Unfit, match="it is open which one"):
+        decisions.approve(erasure.pk, second)
+    assert left() == 1
+    assert User.objects.filter(pk=alice.pk).exists()
