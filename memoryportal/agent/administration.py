@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods
 
-from memoryportal.accounts.administration.site import site
+from memoryportal.accounts.administration.site import Narrowed, site
 from memoryportal.accounts.http import PortalRequest
 
 from . import keys
@@ -20,7 +20,7 @@ SHOWN = (
 )
 
 
-class ServiceKeys(admin.ModelAdmin):
+class ServiceKeys(Narrowed, admin.ModelAdmin):
     fields = readonly_fields = SHOWN
     list_display = ("prefix", "name", "last_used", "created_at", "revoked_at")
     list_filter = ("revoked_at",)

@@ -54,6 +54,33 @@ def test_an_administrator_sees_accounts_and_nothing_else(admin_client: Client, a
     assert "alice@example.com" not in admin_client.get("/admin/accounts/user/?q=bob").content.decode()
 
 
+def test_the_list_is_narrowed_down_by_what_it_offers(admin_client: Client, alice: User) -> None:
+    for query, found in (("is_active__exact=1", True), ("is_active__exact=0", False), ("groups__isnull=True", True)):
+        answer = admin_client.get(f"/admin/accounts/user/?{query}")
+        assert ("alice@example.com" in answer.content.decode()) is found, query
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *("password__startswith={password}", "password__gt=a", "subject__startswith={subject}", "subject={subject}"),
+        *("subject_links__subject__startswith=a", "authenticator__data__icontains=a", "email__startswith=a"),
+    ],
+)
+def test_no_address_asks_for_a_password_letter_by_letter(asked: str, admin_client: Client, alice: User) -> None:
+    """Nor for anything else that the list does not offer: whether somebody is found would be the answer."""
+    query = asked.format(password=alice.password[:9], subject=alice.subject)
+    answer = admin_client.get(f"/admin/accounts/user/?{query}")
+    assert answer.status_code == 400
+    assert "alice@example.com" not in answer.content.decode()
+
+
+def test_nor_for_a_service_key(admin_client: Client) -> None:
+    for query in ("digest__startswith=a", "former_digest__startswith=a", "created_by__password__startswith=a"):
+        assert admin_client.get(f"/admin/agent/servicekey/?{query}").status_code == 400
+    assert admin_client.get("/admin/agent/servicekey/?revoked_at__isnull=True").status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/admin/", "/admin/accounts/user/", "/admin/accounts/user/1/roles/"])
 def test_strangers_are_sent_away(path: str, client: Client, alice_client: Client) -> None:
     assert client.get(path).headers["Location"].startswith("/accounts/login/?next=")

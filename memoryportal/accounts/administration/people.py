@@ -20,6 +20,7 @@ from ..models import User
 from ..second_factor import has_second_factor
 from ..trail import note_account
 from . import pages
+from .site import Narrowed
 from .site import site as site  # the map of the portal takes it from here, with its pages on it
 
 SHOWN = ("email", "addresses", "subject", "links", "roles", "second_factor", "time_zone", "created_at", "last_login")
@@ -34,7 +35,7 @@ class AccountForm(forms.ModelForm):
 
 
 @admin.register(User, site=site)
-class Accounts(admin.ModelAdmin):
+class Accounts(Narrowed, admin.ModelAdmin):
     form = AccountForm
     fields = ("is_active", *SHOWN)
     readonly_fields = SHOWN
