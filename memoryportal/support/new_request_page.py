@@ -104,7 +104,7 @@ class LetterForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         given = self.cleaned_data
-        if not given.get("words") and not given.get("told") and not self.errors:
+        if not given.get("words") and not given.get("told") and not self.errors.keys() & {"words", "told"}:
             raise ValidationError("Say who it is about: their account, or what they wrote.")
         if given.get("scope") != Scope.ASSISTANT:  # the field is hidden then: what was typed before counts for nothing
             given["agent"] = ""

@@ -136,6 +136,7 @@ class TestWithoutOne:
     [
         ({"words": ""}, "Say who it is about: their account, or what they wrote."),
         ({"words": "", "told": "  \n "}, "Say who it is about"),
+        ({"words": "", "ticket": ""}, "Say who it is about: their account, or what they wrote."),
         ({"words": "nobody@example.com"}, "No account has exactly this address or id."),
         ({"words": "alice@example"}, "No account has exactly this address or id."),
         ({"words": "customer-9"}, "look for the id on the page of the request"),
