@@ -245,3 +245,12 @@ def test_where_there_is_room_the_menu_is_a_row(supports_page: Page) -> None:
     expect(supports_page.locator(".nav summary")).to_be_hidden()
     supports_page.get_by_role("navigation").get_by_role("link", name="Your acts").click()
     expect(supports_page.get_by_role("heading", level=1)).to_have_text("What you have done")
+
+
+def test_on_a_phone_the_staff_s_own_pages_have_the_head_of_everybody(supports_page: Page) -> None:
+    """One row for the house and the account, two for the places; without a link more than a row can hold."""
+    supports_page.set_viewport_size({"width": 360, "height": 740})
+    supports_page.goto("/memories/")
+    tops = [supports_page.locator(each).bounding_box() for each in (".brand", ".top-links")]
+    assert all(box and box["y"] < 60 for box in tops)
+    expect(supports_page.get_by_role("link", name="MemoryPortal")).to_be_visible()
