@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from memoryportal.accounts.models import SubjectLink, User
@@ -80,7 +81,7 @@ def _count(staff: User) -> None:
 def _matches(words: str) -> "Iterator[Person]":
     if not words:
         return
-    if "@" in words and (account := User.objects.filter(email=words.lower()).first()):
+    if "@" in words and (account := _with_address(words.lower())):
         yield from _subjects(account)
     if words.upper().startswith("MP-") and (erasure := Erasure.objects.filter(reference=words.upper()).first()):
         for subject in erasure.subject_ids:
@@ -95,6 +96,12 @@ def _matches(words: str) -> "Iterator[Person]":
     account = _owners(subject).first()
     if account is not None or owns_something(subject):
         yield Person(subject, account)
+
+
+def _with_address(address: str) -> User | None:
+    """Not where nobody has confirmed it: somebody may have mistyped theirs, and the caller has this one."""
+    unconfirmed = EmailAddress.objects.filter(user=OuterRef("pk"), email=address, verified=False)
+    return User.objects.filter(~Exists(unconfirmed), email=address).first()
 
 
 def _owners(subject: SubjectId) -> "QuerySet[User]":

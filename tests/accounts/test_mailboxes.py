@@ -153,3 +153,12 @@ def test_signing_up_with_the_address_of_an_account_takes_nothing_from_it(alice: 
     assert EmailAddress.objects.get(user=alice).verified
     assert User.objects.count() == 1
     assert User.objects.get().check_password("demo-portal-1")
+
+
+@pytest.mark.parametrize("typed", ["\u212aarols@example.com", "KAROLS@example.com", "karolS@Example.COM"])
+def test_the_mail_goes_to_the_address_as_it_is_stored(typed: str, db: None) -> None:
+    """The Kelvin sign becomes the letter of another mailbox when it is written small."""
+    person("karols@example.com")
+    Client().post("/accounts/password/reset/", {"email": typed})
+    assert [message.to for message in mail.outbox] == [["karols@example.com"]]
+    assert "/reset/key/" in mail.outbox[0].body

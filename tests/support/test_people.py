@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from allauth.account.models import EmailAddress
 from django.test import Client
 from django.utils import timezone
 
@@ -52,6 +53,15 @@ def test_nobody_similar_is_found_and_the_miss_leaves_an_event(words: str, alice:
     assert actions(before) == ["person.missed"]
     assert Quota.objects.get().misses == 1
     assert support_client.get("/support/grants/").content.count(b"<form") == 1  # sign out
+
+
+def test_an_address_that_nobody_has_confirmed_finds_nobody(alice: User, support_client: Client) -> None:
+    """It may be a slip: whoever really has it, and calls, would be told what is remembered about Alice."""
+    EmailAddress.objects.filter(user=alice).update(verified=False)
+    before = newest()
+    assert "Nobody was found." in said(find(support_client, alice.email))
+    assert actions(before) == ["person.missed"]
+    assert find(support_client, alice.subject).headers["Location"] == "/support/grants/"
 
 
 def test_what_was_typed_is_in_no_event_and_no_log(alice: User, support_client: Client, caplog: Any) -> None:
