@@ -33,7 +33,7 @@ demo: $(BASE)
 GROUP_1 := tests/base tests/browser tests/audit tests/attacks
 GROUP_2 := tests/memory tests/erasure tests/mydata tests/support
 GROUP_3 = $(filter-out $(GROUP_1) $(GROUP_2) tests/benchmarks,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
-PYTEST := $(RUN) -m pytest -n 2
+PYTEST := $(RUN) -m pytest -n 3
 
 test: $(DEV) chromium
 ifeq ($(strip $(ARGS)),)

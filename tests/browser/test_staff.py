@@ -167,6 +167,7 @@ def test_a_stale_tab_loses_its_texts(supports_page: Page) -> None:
     other = page.context.new_page()
     other.goto(page_of(grant))
     other.get_by_role("button", name="End access").click()
+    expect(other.get_by_text("has ended. The person gets a note about it.")).to_be_visible()
     page.get_by_role("searchbox").fill("thing")
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_role("heading", name="This access has ended")).to_be_focused()
