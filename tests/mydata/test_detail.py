@@ -133,8 +133,13 @@ def test_the_anonymous_are_asked_to_sign_in(client, bob_memory, corrected, metho
     before = everything(bob_memory)
     path = path.format(seq=bob_memory.history(corrected.id)[0].seq)
     response = getattr(client, method)(f"/memories/{corrected.id}/{path}", data)
-    assert response.status_code == 302
-    assert response.headers["Location"].startswith("/accounts/login/")
+    if "text" in data:  # a correction is given back, with the way to the login
+        assert response.status_code == 403
+        assert 'href="/accounts/login/' in reading.body(response)
+        assert "Bob" not in reading.body(response)
+    else:
+        assert response.status_code == 302
+        assert response.headers["Location"].startswith("/accounts/login/")
     assert everything(bob_memory) == before
 
 

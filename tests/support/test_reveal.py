@@ -141,7 +141,7 @@ def test_an_ended_access_takes_the_texts_off_the_screen(
     answer = reveal(stale, grant, items[0].id, target=f"memory-{items[0].id}")
     assert answer.status_code == 409  # base.html: swapped
     assert (answer.headers["HX-Retarget"], answer.headers["HX-Reswap"]) == ("#main", "innerHTML")
-    assert "This access has ended It ended because you ended it. Nothing of this person is shown" in said(answer)
+    assert "This access has ended Why: you ended it. Nothing of this person is shown" in said(answer)
     assert no_text_of(items, answer)
     whole = reveal(stale, grant, items[0].id)
     assert whole.status_code == 410
