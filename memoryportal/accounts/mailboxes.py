@@ -35,6 +35,9 @@ def may_choose_password(account: User, address: str) -> bool:
 def drop_former_sign_ins(account: User) -> None:
     """Take away a provider's sign-in, and the ids that came with it, from an account that nobody has ever been in:
     nobody knows whose they are. In a transaction.
+
+    Other ids stay. The host's redirect connects one for somebody who is signed in, so such an account has none of it;
+    the operator and two of privacy have looked whose an id is, and connected it for whoever reads this address.
     """
     if account.last_login is not None or EmailAddress.objects.filter(user=account, verified=True).exists():
         return

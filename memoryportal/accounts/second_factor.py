@@ -58,7 +58,8 @@ def note_added(request: HttpRequest, user: User, authenticator: Authenticator, *
     """Receiver of authenticator_added: whoever added the first factor has it in their hands.
 
     A further one counts only in a session that showed one before; otherwise a session that is older than the factor
-    could add one of its own. Other sessions of the staff end: they began without this factor.
+    could add one of its own. Other sessions of the staff end: they began without this factor. Those of other people go
+    on, and are asked for the factor before the next act that asks for proof.
     """
     if authenticator.type not in FACTORS:
         return
@@ -67,3 +68,5 @@ def note_added(request: HttpRequest, user: User, authenticator: Authenticator, *
         request.session[_ADDED] = [*request.session.get(_ADDED, ()), authenticator.pk]
     if user.is_superuser or roles_of(user):
         sessions.end_others(request, user)
+    else:
+        sessions.forget_proofs(request, user)

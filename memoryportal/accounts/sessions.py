@@ -7,6 +7,7 @@ query for it.
 import time
 from typing import Any
 
+from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY, logout
@@ -110,6 +111,16 @@ def end_all(user: User) -> int:
 def end_others(request: HttpRequest, user: User) -> int:
     """End every session of an account but the one of this request; how many there were."""
     return _end_these(list(UserSession.objects.filter(user=user).exclude(session_key=request.session.session_key)))
+
+
+def forget_proofs(request: HttpRequest, user: User) -> None:
+    """What other sessions of an account have proved again opens no act any more; they go on."""
+    for each in UserSession.objects.filter(user=user).exclude(session_key=request.session.session_key):
+        session = type(request.session)(each.session_key)
+        if records := session.get(AUTHENTICATION_METHODS_SESSION_KEY):
+            kept = [{name: value for name, value in one.items() if name != "reauthenticated"} for one in records]
+            session[AUTHENTICATION_METHODS_SESSION_KEY] = kept
+            session.save()
 
 
 def _end_these(sessions: list[UserSession]) -> int:

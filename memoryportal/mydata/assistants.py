@@ -11,13 +11,14 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from memoryportal.accounts.http import PortalRequest
+from memoryportal.accounts.subjects import chosen
 from memoryportal.accounts.trail import PAUSE, RESTRICTION, RESUMPTION, USE_AGAIN, Change, changing
 from memoryportal.base.errors import ErrorText, error_response
 from memoryportal.erasure import switches
 from memoryportal.memory import SubjectId, bulk, controls
 
 from . import assistants_words as words
-from .forms import NameField
+from .forms import ANOTHER_ID, NameField, shows_another_id
 
 NOT_A_NAME = ErrorText(
     422,
@@ -58,6 +59,7 @@ def show(request: PortalRequest) -> HttpResponse:
         "assistants": words.rows(shut, memory.summary().agents, memory.handed()),
         "erasing": words.erasing(shut),
         "abilities": bulk.abilities(),
+        "shown": chosen(request).key,
     }
     return render(request, "mydata/assistants.html", context)
 
@@ -89,6 +91,9 @@ def allow(request: PortalRequest) -> HttpResponse:
 def _switch(request: PortalRequest, switch: Switch) -> HttpResponse:
     """A GET, as after signing in again, leads to the page. The trail says "all" or "one", never an assistant's name."""
     if request.method != "POST":
+        return redirect("mydata:assistants")
+    if shows_another_id(request):
+        messages.error(request, ANOTHER_ID)
         return redirect("mydata:assistants")
     form = AgentForm(request.POST)
     if not form.is_valid():

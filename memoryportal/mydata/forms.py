@@ -21,6 +21,7 @@ from memoryportal.memory.scope import Order, check_id
 MOST_OFFERED = 200  # names in a list to choose from; somebody may have had thousands of conversations
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2999, 12, 31)  # outside of these a time zone overflows the calendar
 By = Literal["meaning", "word"]
+ANOTHER_ID = "You chose another id after you opened that page. Nothing was changed: look again."
 
 
 class NameField(forms.CharField):

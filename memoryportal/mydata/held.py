@@ -24,7 +24,7 @@ from memoryportal.memory.places import PLACES
 from . import present
 from .answers import explained
 from .assistants_words import handed_to
-from .forms import shows_another_id
+from .forms import ANOTHER_ID, shows_another_id
 
 MOST = 100  # rows of one place on this page; the export holds all
 MOST_LINKS = 5
@@ -114,7 +114,7 @@ def show(request: PortalRequest) -> HttpResponse:
 def allow_again(request: PortalRequest) -> HttpResponse:
     """Forget what was never to be learned again. A GET, as after signing in again, leads to the page."""
     if request.method == "POST" and shows_another_id(request):
-        messages.error(request, "You chose another id after you opened that page. Nothing was changed: look again.")
+        messages.error(request, ANOTHER_ID)
     elif request.method == "POST":
         with changing(request, LEARNING_AGAIN, "all") as counts:
             counts["count"] = request.memory.allow_again()

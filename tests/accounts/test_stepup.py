@@ -93,6 +93,26 @@ def test_a_proof_is_of_one_session_only(alice: User, client: Client) -> None:
     assert done == []
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_proof_before_a_factor_was_added_elsewhere_opens_nothing(alice: User, bob: User, client: Client) -> None:
+    other, bobs = Client(), Client()
+    for each, address in ((client, alice.email), (other, alice.email), (bobs, bob.email)):
+        sign_in(each, address)
+        prove(each)
+    client.get("/accounts/2fa/totp/activate/")
+    secret = str(client.session["mfa.totp.secret"])
+    client.post("/accounts/2fa/totp/activate/", {"code": code_now(secret)})
+    assert other.get("/settings/").status_code == 200, "the session itself goes on"
+    assert other.post("/test/dangerous/").headers["Location"] == ASK.replace("accounts/", "accounts/2fa/")
+    assert "/2fa/reauthenticate/" in other.get("/accounts/2fa/recovery-codes/").headers["Location"]
+    assert done == []
+    assert client.post("/test/dangerous/").content == b"done", "here the factor was added"
+    assert bobs.post("/test/dangerous/").content == b"done"
+    with time_machine.travel(timezone.now() + timedelta(seconds=31)):
+        show_factor(other, secret)
+        assert other.post("/test/dangerous/").content == b"done"
+
+
 def test_htmx_is_sent_to_the_whole_page(alice: User, client: Client) -> None:
     sign_in(client, "alice@example.com")
     answer = client.post("/test/dangerous/", headers=HTMX)

@@ -1,12 +1,13 @@
 """A page that was opened for one of the person's ids does nothing to another one that they chose in a second tab."""
 
+import re
 from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
 
 from memoryportal.accounts.models import Proof, SubjectLink
-from memoryportal.memory import ScopedMemory, SubjectId
+from memoryportal.memory import ScopedMemory, SubjectId, controls
 
 from . import reading
 from .remembered import everything, remember
@@ -67,3 +68,32 @@ def test_what_was_stopped_stays_stopped_under_an_id_that_was_not_shown(alice_cli
     assert (at_home.stopped().count, at_work.stopped().count) == (1, 1)
     alice_client.post("/held/stopped/", reading.fields(answer, "/held/stopped/"))
     assert (at_home.stopped().count, at_work.stopped().count) == (0, 1)
+
+
+@pytest.mark.parametrize("agent", ["", "cook"])
+@pytest.mark.parametrize("shut", [("pause", "resume", "paused"), ("restrict", "allow", "restricted")])
+def test_switches_reach_only_the_id_that_was_shown(alice_client, at_work, at_home, agent, shut):
+    off, on, state = (f"/settings/assistants/{shut[0]}/", f"/settings/assistants/{shut[1]}/", shut[2])
+    for act, before, after in ((off, set(), {(agent, state)}), (on, {(agent, state)}, set())):
+        choose(alice_client, at_work)
+        sent = _switch(alice_client.get("/settings/assistants/"), act, agent)
+        choose(alice_client, at_home)
+        answer = alice_client.post(act, sent, follow=True)
+        assert "You chose another id after you opened that page. Nothing was changed" in reading.words(answer)
+        assert _shut(at_work) == _shut(at_home) == before
+        for memory in (at_home, at_work):
+            choose(alice_client, memory)
+            alice_client.post(act, _switch(alice_client.get("/settings/assistants/"), act, agent))
+            assert _shut(memory) == after
+
+
+def _shut(memory: ScopedMemory) -> set[tuple[str, str]]:
+    return {(control.agent, control.state) for control in controls.states(memory.subject)}
+
+
+def _switch(page, act: str, agent: str) -> dict[str, str]:
+    """The hidden fields of one of the page's switches."""
+    forms = re.findall(rf'<form method="post" action="{act}".*?</form>', reading.body(page), re.S)
+    fields = [dict(re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', form)) for form in forms]
+    (found,) = [each for each in fields if each["agent"] == agent]
+    return found
