@@ -16,6 +16,7 @@ from .rows import recheck, recheck_subject, to_item
 from .scoped import ScopedMemory
 from .stores import current_store
 from .stores.base import Abilities, Store
+from .stores.links import ids_in
 from .stores.side import MESSAGE_COLUMNS, VERSION_COLUMNS, to_message, to_version
 from .types import Entity, Handed, Item, Message, Use, Version
 from .uses import USE_COLUMNS, to_use
@@ -31,8 +32,8 @@ def abilities() -> Abilities:
 
 
 def items(memory: ScopedMemory, ids: Iterable[str]) -> dict[str, Item]:
-    """The memories with these ids that the scope has, by id. Missing and foreign ids are left out alike."""
-    wanted = sorted(set(ids))
+    """The memories with these ids that the scope has, by id. What is no id, missing or foreign is left out."""
+    wanted = sorted(set(ids_in(list(ids))))
     rows = _store(memory).get_many(memory.scope, wanted) if wanted else []
     return {str(row[0]): to_item(row) for row in recheck(memory.scope, rows)}
 

@@ -14,8 +14,8 @@ from psycopg import sql
 from .errors import ScopeViolation
 from .names import Tables
 from .pool import Cursor
-from .rows import as_text
 from .scope import Scope
+from .texts import as_text
 
 OpenCursor = Callable[[], AbstractContextManager[Cursor]]
 BUFFER_SIZE = 10  # what mem0 keeps for each conversation

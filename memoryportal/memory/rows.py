@@ -1,7 +1,6 @@
 """From a stored row to an Item, and the second look at whose row it is."""
 
 import hashlib
-import json
 import logging
 import threading
 from collections.abc import Iterable
@@ -9,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from .scope import TIMES, AnyScope
+from .texts import as_text, fit
 from .types import Item
 
 logger = logging.getLogger(__name__)
@@ -101,11 +101,6 @@ def parse_day(value: object) -> date | None:
         return None
 
 
-def as_text(value: object) -> str | None:
-    """A name or a time as some program stored it: what is no text becomes one, the same as PostgreSQL's `->>` gives."""
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
 def version_of(payload: dict[str, Any]) -> str:
     """An opaque token of the stored wording: it changes with every correction."""
     seen = f"{payload.get('hash')}|{payload.get('updated_at')}|{payload.get('data')}"
@@ -128,5 +123,5 @@ def to_item(row: Row) -> Item:
         role=as_text(payload.get("role")),
         actor=as_text(payload.get("actor_id")),
         version=version_of(payload),
-        metadata={key: value for key, value in payload.items() if key not in CORE_KEYS},
+        metadata=fit({key: value for key, value in payload.items() if key not in CORE_KEYS}),
     )

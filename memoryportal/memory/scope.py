@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal, Self
 
 from .errors import BadQuery, InvalidSubject
+from .texts import as_text
 
 MAX_ID_LENGTH = 128
 # Zero-width, direction and invisible-operator characters make two ids look like one.
@@ -68,8 +69,8 @@ class Scope:
         """Whether a stored row belongs to this scope. Equality, never containment."""
         return (
             payload.get("user_id") == str(self.subject)
-            and (self.agent is None or payload.get("agent_id") == self.agent)
-            and (self.run is None or payload.get("run_id") == self.run)
+            and (self.agent is None or as_text(payload.get("agent_id")) == self.agent)
+            and (self.run is None or as_text(payload.get("run_id")) == self.run)
         )
 
     @property

@@ -11,6 +11,7 @@ from .errors import StoreUnavailable
 from .history import BUFFER_SIZE, SubjectHistory
 from .pool import Cursor, store_errors
 from .rows import Row
+from .texts import as_text
 
 
 class Showing:
@@ -23,7 +24,7 @@ class Showing:
     def __init__(self, inner: Any, note_ids: Callable[[list[str]], None], holding: Cursor) -> None:
         self._inner, self._note_ids, self._holding = inner, note_ids, holding
         self.failure: StoreUnavailable | None = None
-        self.texts: dict[str, str] = {}
+        self.texts: dict[str, str | None] = {}
         self.made: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -32,7 +33,7 @@ class Showing:
     def search(self, *args: Any, **kwargs: Any) -> Any:
         found = self._inner.search(*args, **kwargs)
         self._note_ids([str(row.id) for row in found])
-        self.texts |= {str(row.id): row.payload.get("data") for row in found}
+        self.texts |= {str(row.id): as_text(row.payload.get("data")) for row in found}
         return found
 
     def insert(self, vectors: Any, payloads: Any = None, ids: Any = None) -> Any:
@@ -47,7 +48,7 @@ class Showing:
 
     def holds(self, now: Iterable[Row]) -> bool:
         """Whether these rows are all that was shown, in the same words."""
-        return {str(row[0]): row[1].get("data") for row in now} == self.texts
+        return {str(row[0]): as_text(row[1].get("data")) for row in now} == self.texts
 
 
 def still_said(talk: SubjectHistory) -> bool:

@@ -88,12 +88,17 @@ def list_rows(state: State, asked: Asked) -> Answer:
 def search(state: State, asked: Asked) -> Answer:
     body = asked.body
     rows = state.asked(body["filters"], body.get("show_expired", False))
-    scored = [(row, similarity(body["query"], row.memory)) for row in rows]
+    scored = [(row, similarity(body["query"], _embeddable(row.memory))) for row in rows]
     best = sorted((pair for pair in scored if pair[1] >= body.get("threshold", 0.1)), key=lambda pair: -pair[1])
     found = [{**row.answer("run_id"), "score": score} for row, score in best[: body.get("top_k", 10)]]
     if state.odd.stranger:
         found.insert(0, {**state.stranger().answer("run_id"), "score": 1.0})
     return 200, {"results": found}
+
+
+def _embeddable(stored: Any) -> str:
+    """A test may have stored anything where a text belongs."""
+    return str(stored).encode("utf-8", "replace").decode()
 
 
 def read(state: State, asked: Asked) -> Answer:

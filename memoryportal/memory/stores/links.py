@@ -15,16 +15,16 @@ def shared(scope: Scope, names: list[Row], memories: Callable[[Scope, list[str]]
     """
     if not scope.is_narrowed:
         return set()
-    links = {str(row[0]): _ids(row[1].get("linked_memory_ids")) for row in names}
+    links = {str(row[0]): set(ids_in(row[1].get("linked_memory_ids"))) for row in names}
     wanted = sorted(set().union(*links.values()))
     found = memories(Scope(scope.subject), wanted) if wanted else []
     others = {str(row[0]) for row in found if not scope.owns(row[1] or {})}
     return {name for name, ids in links.items() if ids & others}
 
 
-def _ids(links: Any) -> set[str]:
-    """What is no id belongs to no memory."""
-    return {each for each in map(_id, links) if each} if isinstance(links, list) else set()
+def ids_in(links: Any) -> list[str]:
+    """The ids of memories that a name links to. What is no id belongs to no memory."""
+    return [each for each in map(_id, links) if each] if isinstance(links, list) else []
 
 
 def _id(link: Any) -> str:

@@ -14,6 +14,7 @@ from ..pipeline import Tied, Unit
 from ..pool import Cursor
 from ..rows import recheck
 from ..scope import Filters
+from ..texts import for_mem0
 from . import conditions
 from .pgvector import rank_by_words, search_exactly
 
@@ -53,14 +54,14 @@ class BoundTable(Tied, PGVector):
         with self._get_cursor() as cursor:
             rows = search_exactly(cursor, self.table, self.scope, vectors, self.filters, top_k or 5, self.floor)
         kept = {row[0] for row in recheck(self.scope, [(row[0], row[1]) for row in rows])}
-        return [OutputData(id=str(row[0]), score=row[2], payload=row[1]) for row in rows if row[0] in kept]
+        return [OutputData(id=str(row[0]), score=row[2], payload=for_mem0(row[1])) for row in rows if row[0] in kept]
 
     def keyword_search(self, query: str, top_k: int = 5, filters: Any = None) -> list[Any]:
         self.refuse_other_scope(filters)
         with self._get_cursor() as cursor:
             rows = rank_by_words(cursor, self.table, self.scope, query, top_k)
         kept = {row[0] for row in recheck(self.scope, [(row[0], row[1]) for row in rows])}
-        return [OutputData(id=str(row[0]), score=row[2], payload=row[1]) for row in rows if row[0] in kept]
+        return [OutputData(id=str(row[0]), score=row[2], payload=for_mem0(row[1])) for row in rows if row[0] in kept]
 
     def list(self, filters: Any = None, top_k: int | None = 100) -> list[Any]:
         self.refuse_other_scope(filters)

@@ -4,8 +4,9 @@ from typing import Any
 
 from psycopg import sql
 
-from ..rows import as_text, recheck
+from ..rows import recheck
 from ..scope import Scope
+from ..texts import as_text
 from ..types import Entity, Residue
 from . import conditions
 from .side import Counting, SideTables, count_all
@@ -52,9 +53,9 @@ def to_entity(entity_id: str, payload: dict[str, Any]) -> Entity:
     links = payload.get("linked_memory_ids")
     return Entity(
         id=entity_id,
-        text=str(payload.get("data") or ""),
+        text=as_text(payload.get("data")) or "",
         kind=as_text(payload.get("entity_type")),
         agent=as_text(payload.get("agent_id")),
         run=as_text(payload.get("run_id")),
-        memory_ids=[str(link) for link in links] if isinstance(links, list) else [],
+        memory_ids=[as_text(link) or "" for link in links] if isinstance(links, list) else [],
     )

@@ -125,7 +125,7 @@ class PlatformStore(ChangesMixin):
         found = self.client.search(words, rows_of.filters_of(scope), asked, floor)
         rows = {row[0]: row for row in self._found(scope, found)}
         fitting = {row[0] for row in rows_of.matching(rows.values(), filters)}
-        scores = {str(raw.get("id")): float(raw.get("score") or 0.0) for raw in found}
+        scores = {raw["id"]: rows_of.score_of(raw) for raw in found}
         best = [memory_id for memory_id, score in scores.items() if memory_id in fitting and score >= floor]
         return [(rows[memory_id], scores[memory_id]) for memory_id in best[:limit]]
 

@@ -138,8 +138,8 @@ class PlatformClient:
     def search(self, words: str, filters: Raw, limit: int, floor: float) -> list[Raw]:
         """What is close to the words, best first, with a `score` of 0..1."""
         answer = self._ask("search", words, filters=filters, top_k=limit, threshold=floor, show_expired=True)
-        results: list[Raw] = _field(answer, "results", list)
-        return results
+        results = _field(answer, "results", list)
+        return [raw for raw in results if _field(raw, "id", str)]
 
     def users(self) -> list[str]:
         """The names of all users of the project."""
@@ -147,7 +147,7 @@ class PlatformClient:
         for _ in range(MAX_PAGES):
             answer = self._send("GET", path)
             results = _field(answer, "results", list)
-            names += [str(one["name"]) for one in results if isinstance(one, dict) and one.get("type") == "user"]
+            names += [str(_field(one, "name", str)) for one in results if _field(one, "type", str) == "user"]
             if not answer.get("next"):
                 return names
             parts = urlsplit(str(answer["next"]))

@@ -25,7 +25,7 @@ for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 CONNECT_SECONDS = 3.0
-FAILURES = (Mem0Error, httpx.HTTPError, json.JSONDecodeError, UnicodeDecodeError)
+FAILURES = (Mem0Error, httpx.HTTPError, json.JSONDecodeError, UnicodeDecodeError, RecursionError)
 _BEFORE_SENDING = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 

@@ -30,7 +30,7 @@ class PlatformKnowledge(Nobodys, PlatformStore):
     def by_meaning(self, scope: Any, words: str, filters: Filters, limit: int, floor: float) -> list[tuple[Row, float]]:
         found = self.client.search(words, rows_of.filters_of_knowledge(scope), MOST_HITS, floor)
         rows = {row[0]: row for row in rows_of.matching(self.own(scope), filters)} if found else {}
-        scored = [(rows[raw["id"]], float(raw.get("score") or 0.0)) for raw in found if raw.get("id") in rows]
+        scored = [(rows[raw["id"]], rows_of.score_of(raw)) for raw in found if raw["id"] in rows]
         return [(row, score) for row, score in scored if score >= floor][:limit]
 
     def add(

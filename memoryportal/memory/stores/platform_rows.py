@@ -8,6 +8,7 @@ from typing import Any
 
 from ..rows import CORE_KEYS, Row, parse_day, parse_time, time_key
 from ..scope import Filters, KnowledgeScope, Order, Scope
+from ..texts import as_text
 from ..types import Summary, Version
 from .conditions import instant
 
@@ -37,6 +38,12 @@ def filters_of_knowledge(scope: KnowledgeScope) -> dict[str, Any]:
     return {"OR": [{"AND": [agent, *({name: "*"} for name in names)]} for names in chosen]}
 
 
+def score_of(raw: dict[str, Any]) -> float:
+    """How close a result is, 0..1; 0 where no number says it."""
+    score = raw.get("score")
+    return float(score) if isinstance(score, int | float) else 0.0
+
+
 def to_row(raw: dict[str, Any]) -> Row:
     """(id, payload) in mem0's own keys. Metadata never gets at them: it is written by whoever has a key."""
     given = raw.get("metadata")
@@ -58,7 +65,7 @@ def to_row(raw: dict[str, Any]) -> Row:
 
 
 def _name(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return as_text(value) or None
 
 
 def _utc(value: object) -> str:
@@ -96,7 +103,7 @@ def matching(rows: Iterable[Row], filters: Filters) -> list[Row]:
 def holding(rows: Iterable[Row], words: list[str]) -> list[Row]:
     """The rows whose text contains every word, in whatever case."""
     wanted = [word.casefold() for word in words]
-    return [row for row in rows if all(word in str(row[1]["data"] or "").casefold() for word in wanted)]
+    return [row for row in rows if all(word in (as_text(row[1]["data"]) or "").casefold() for word in wanted)]
 
 
 def sum_up(rows: list[Row], filters: Filters) -> Summary:
@@ -131,8 +138,8 @@ def to_versions(memory_id: str, entries: list[dict[str, Any]]) -> list[Version]:
             seq=number,
             memory_id=memory_id,
             event=str(entry.get("event") or ""),
-            old=entry.get("old_memory"),
-            new=entry.get("new_memory"),
+            old=as_text(entry.get("old_memory")),
+            new=as_text(entry.get("new_memory")),
             at=parse_time(entry.get("updated_at")) or parse_time(entry.get("created_at")),
             actor=None,
             role=None,

@@ -13,6 +13,7 @@ from ..configuration import Configuration
 from ..names import Tables
 from ..rows import Row, parse_day, parse_time, recheck, time_key
 from ..scope import AnyScope, Filters, Order, Scope
+from ..texts import as_text
 from ..types import Summary
 from . import qdrant_filters
 from .base import Abilities
@@ -60,7 +61,7 @@ class QdrantStore(PrepareMixin, PlacesMixin, PipelineMixin):
         return self._in_order(scope, ids), len(beyond) > limit, len(places)
 
     def count(self, scope: AnyScope, filters: Filters) -> int:
-        return self.number_of(self.tables.name(), scope, filters)
+        return len(self._keys(scope, filters))
 
     def summary(self, scope: Scope, filters: Filters) -> Summary:
         keys = self._keys(scope, Filters())
@@ -70,8 +71,8 @@ class QdrantStore(PrepareMixin, PlacesMixin, PipelineMixin):
             total=len(keys),
             since=times[0] if times else None,
             latest=times[-1] if times else None,
-            agents=_tally("agent_id", (row for row in dated if filters.run in (None, row[1].get("run_id")))),
-            runs=_tally("run_id", (row for row in dated if filters.agent in (None, row[1].get("agent_id")))),
+            agents=_tally("agent_id", (row for row in dated if filters.run in (None, as_text(row[1].get("run_id"))))),
+            runs=_tally("run_id", (row for row in dated if filters.agent in (None, as_text(row[1].get("agent_id"))))),
             expired=sum(_is_expired(row[1]) for row in keys),
         )
 
@@ -104,11 +105,11 @@ def _is_expired(payload: dict[str, Any]) -> bool:
 
 
 def _contains(text: Any, words: list[str]) -> bool:
-    lowered = text.lower() if isinstance(text, str) else ""
+    lowered = (as_text(text) or "").lower()
     return all(word in lowered for word in words)
 
 
 def _tally(key: str, rows: Iterable[Row]) -> list[tuple[str | None, int]]:
     """(name, how many) pairs, most first."""
-    counted = Counter(row[1].get(key) for row in rows)
+    counted = Counter(as_text(row[1].get(key)) for row in rows)
     return sorted(counted.items(), key=lambda pair: (-pair[1], pair[0] or ""))

@@ -12,9 +12,10 @@ from mem0.vector_stores.qdrant import Qdrant
 from ..errors import ScopeViolation
 from ..pipeline import Tied, Unit
 from ..pool import Cursor
-from ..rows import recheck
 from ..scope import Filters, Scope
+from ..texts import for_mem0
 from . import fence
+from .links import ids_in
 from .qdrant_rows import RowsMixin
 
 
@@ -50,8 +51,9 @@ class BoundCollection(Tied, Qdrant):
     def search(self, query: str, vectors: Any, top_k: int | None = 5, filters: Any = None) -> list[Any]:
         self.refuse_other_scope(filters)
         points = self.store.nearest(self.collection_name, self.scope, vectors, self.filters, top_k or 5, self.floor)
-        own = {row[0] for row in recheck(self.scope, [(point.id, point.payload or {}) for point in points])}
-        return [point for point in points if point.id in own]
+        for point in points:
+            point.payload = for_mem0(point.payload or {})
+        return points
 
     def search_batch(self, queries: Any, vectors_list: Any, top_k: int = 1, filters: Any = None) -> list[Any]:
         return [self.search(query, vector, top_k, filters) for query, vector in zip(queries, vectors_list, strict=True)]
@@ -103,7 +105,7 @@ class BoundNames(BoundCollection):
     """The names that mem0 notes once the memories are stored. Memories that were deleted meanwhile leave none."""
 
     def _current(self, payload: dict[str, Any]) -> dict[str, Any] | None:
-        links = [str(link) for link in payload.get("linked_memory_ids") or []]
+        links = ids_in(payload.get("linked_memory_ids"))
         whole = Scope(self.scope.subject) if isinstance(self.scope, Scope) else self.scope
         there = {str(row.id) for row in self.store.owned(self.store.tables.name(), whole, links)}
         kept = [link for link in links if link in there]

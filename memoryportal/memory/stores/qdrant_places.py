@@ -17,7 +17,10 @@ class PlacesMixin(RowsMixin):
     """Every place where a person's text can be."""
 
     def held(self, scope: Scope) -> dict[str, int]:
-        held = {place: self.number_of(self.tables.name(suffix), scope) for place, suffix in IN_QDRANT.items()}
+        held = {
+            place: len(self.scroll(self.tables.name(suffix), scope, keys=qdrant_filters.KEYS))
+            for place, suffix in IN_QDRANT.items()
+        }
         held["entities"] -= len(self.shared_names(scope))
         with self.open(scope) as cursor:
             return held | count_all(cursor, self._side_counts(scope))
@@ -33,7 +36,7 @@ class PlacesMixin(RowsMixin):
     def _count_again(self, scope: Scope, place: str, suffix: str) -> Residue:
         try:
             with self.qdrant.fresh() as connection:
-                found = self.number_of(self.tables.name(suffix), scope, through=connection)
+                found = self.left_of(self.tables.name(suffix), scope, connection)
             return Residue(place, found - (len(self.shared_names(scope)) if place == "entities" else 0))
         except MemoryRoomError as error:
             return Residue(place, None, str(error))

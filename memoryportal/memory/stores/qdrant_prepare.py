@@ -8,6 +8,7 @@ from qdrant_client import models
 
 from ..errors import StoreNotPrepared, StoreRefused
 from ..scope import SubjectId
+from ..texts import as_text
 from .qdrant_rows import KEYWORDS, RowsMixin
 
 NAMES = ("agent_id", "run_id")
@@ -46,8 +47,10 @@ class PrepareMixin(RowsMixin):
 
     def owners(self) -> Iterator[tuple[str | None, int]]:
         for suffix in ("", "entities"):
-            counted = Counter(payload.get("user_id") for _, payload in self.everybody(self.tables.name(suffix)))
-            yield from ((None if owner is None else str(owner), rows) for owner, rows in counted.items())
+            counted = Counter(
+                as_text(payload.get("user_id")) for _, payload in self.everybody(self.tables.name(suffix))
+            )
+            yield from counted.items()
 
     def rename(self, old: str, new: SubjectId) -> dict[str, int]:
         return {name: self.move(name, old, new) for name in map(self.tables.name, ("", "entities"))}

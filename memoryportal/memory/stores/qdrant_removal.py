@@ -5,12 +5,12 @@ again. When Qdrant fails, the side tables are as they were and the whole deletio
 """
 
 from collections.abc import Set
-from typing import Any
 
 from ..errors import CountMoved, MemoryNotFound
 from ..pool import Cursor
 from ..rows import Row
 from ..scope import Filters, Scope
+from ..texts import as_text
 from ..types import Removed
 from . import fence, qdrant_filters
 from .qdrant_rows import RowsMixin
@@ -82,9 +82,9 @@ class RemovalMixin(RowsMixin):
         empty = []
         for entity_id, payload in self.scroll(collection, subject) if ids else []:
             links = payload.get("linked_memory_ids")
-            if not isinstance(links, list) or not gone.intersection(map(str, links)):
+            if not isinstance(links, list) or not gone.intersection(map(as_text, links)):
                 continue
-            left = [link for link in links if str(link) not in gone]
+            left = [link for link in links if as_text(link) not in gone]
             if left:
                 self.rewrite_row(collection, subject, str(entity_id), None, {**payload, "linked_memory_ids": left})
             else:
@@ -94,8 +94,4 @@ class RemovalMixin(RowsMixin):
 
 
 def _gone(rows: list[Row]) -> Gone:
-    return [(str(row[0]), _name(row[1].get("agent_id")), _name(row[1].get("run_id"))) for row in rows]
-
-
-def _name(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    return [(str(row[0]), as_text(row[1].get("agent_id")), as_text(row[1].get("run_id"))) for row in rows]

@@ -4,7 +4,7 @@ mem0 corrects a memory with an upsert, and an upsert that comes after a deletion
 correction is made of operations that a missing row refuses.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -33,22 +33,38 @@ class RowsMixin(BoundStore):
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def scroll(
-        self, collection: str, scope: AnyScope, filters: Filters | None = None, keys: list[str] | None = None
+        self,
+        collection: str,
+        scope: AnyScope,
+        filters: Filters | None = None,
+        keys: list[str] | None = None,
+        through: Connection | None = None,
     ) -> list[Row]:
-        """All (id, payload) of a scope, by id; with only these keys of the payload where `keys` are given."""
-        return recheck(
-            scope, [(point.id, point.payload or {}) for point in self._points(collection, scope, filters, keys)]
-        )
+        """All (id, payload) of a scope, by id; of the payload `keys` alone where they are given (KEYS or more)."""
+        found = self._points(collection, scope, filters, keys, through)
+        return [(point.id, point.payload or {}) for point in _own(scope, found, filters)]
 
     def _points(
-        self, collection: str, scope: AnyScope, filters: Filters | None = None, keys: list[str] | None = None
+        self,
+        collection: str,
+        scope: AnyScope,
+        filters: Filters | None = None,
+        keys: list[str] | None = None,
+        through: Connection | None = None,
     ) -> Iterator[Any]:
-        return self._scrolled(collection, qdrant_filters.of(scope, filters), True if keys is None else keys)
+        where = qdrant_filters.of(scope, filters, wide=True)
+        return self._scrolled(collection, where, True if keys is None else keys, through)
 
-    def _scrolled(self, collection: str, where: models.Filter | None, payload: bool | list[str]) -> Iterator[Any]:
+    def _scrolled(
+        self,
+        collection: str,
+        where: models.Filter | None,
+        payload: bool | list[str],
+        through: Connection | None = None,
+    ) -> Iterator[Any]:
         offset = None
         while True:
-            points, offset = self.qdrant.call(
+            points, offset = (through or self.qdrant).call(
                 "scroll",
                 collection_name=collection,
                 scroll_filter=where,
@@ -62,9 +78,7 @@ class RowsMixin(BoundStore):
 
     def records(self, collection: str, scope: AnyScope, limit: int | None) -> list[Any]:
         """Rows as the client's own records, which mem0 reads."""
-        points = list(self._points(collection, scope))
-        own = {row[0] for row in recheck(scope, [(point.id, point.payload or {}) for point in points])}
-        return [point for point in points if point.id in own][:limit]
+        return _own(scope, self._points(collection, scope))[:limit]
 
     def owned(self, collection: str, scope: AnyScope, ids: list[str]) -> list[Any]:
         """The client's records of those of these ids that are the scope's; a stranger's is left out silently."""
@@ -91,13 +105,15 @@ class RowsMixin(BoundStore):
         ).points
         for point in points:
             point.score = min(1.0, max(0.0, float(point.score)))
-        return points  # type: ignore[no-any-return]
+        return _own(scope, points, filters)
 
-    def number_of(self, collection: str, scope: AnyScope, filters: Filters | None = None, through: Any = None) -> int:
-        """How many rows match, counted exactly."""
-        where = qdrant_filters.of(scope, filters)
-        connection = through or self.qdrant
-        return int(connection.call("count", collection_name=collection, count_filter=where, exact=True).count)
+    def left_of(self, collection: str, scope: Scope, through: Connection) -> int:
+        """How many rows are left. Of a whole person as Qdrant counts them: with a row whose owner is a list of people,
+        which is nobody's, and which nobody can delete here."""
+        if scope.is_narrowed:
+            return len(self.scroll(collection, scope, keys=qdrant_filters.KEYS, through=through))
+        where = qdrant_filters.of(scope)
+        return int(through.call("count", collection_name=collection, count_filter=where, exact=True).count)
 
     def shared_names(self, scope: Scope) -> set[str]:
         """Ids of the scope's noted names that a memory outside of it links to."""
@@ -180,3 +196,18 @@ class RowsMixin(BoundStore):
                 )
             moved += len(ids)
         raise StoreUnavailable("rows keep coming under the old id: stop the agents that write there, then --resume")
+
+
+def _own(scope: AnyScope, points: Iterable[Any], filters: Filters | None = None) -> list[Any]:
+    """Those of the client's records that are meant. A stranger's is reported; one of another name of the owner's own
+    is not: Qdrant finds a list of names under each of them."""
+    found, owner = list(points), scope.mem0_ids().get("user_id")
+    rows = [(point.id, point.payload or {}) for point in found]
+    other = {
+        row[0]
+        for row in rows
+        if row[1].get("user_id") == owner
+        and not (scope.owns(row[1]) and qdrant_filters.fits(row[1], filters or Filters()))
+    }
+    own = {row[0] for row in recheck(scope, [row for row in rows if row[0] not in other])}
+    return [point for point in found if point.id in own]

@@ -13,6 +13,7 @@ from ..names import Tables
 from ..pool import Cursor, fresh_transaction, transaction
 from ..rows import Row, parse_time, recheck_subject, time_key
 from ..scope import AnyScope, Filters, Order, Scope, SubjectId
+from ..texts import as_text
 from ..types import Message, Removed, Residue, Version
 from .conditions import Conditions
 
@@ -240,7 +241,8 @@ class SideTables:
         subject = str(scope.subject)
         table = self.tables.history
         talks = {
-            (row[1].get("agent_id") or "", row[1].get("run_id") or "") for row in self.get_many(scope, [memory_id])
+            (as_text(row[1].get("agent_id")) or "", as_text(row[1].get("run_id")) or "")
+            for row in self.get_many(scope, [memory_id])
         }
         with self.open(scope) as cursor:
             hold_talks(cursor, scope)

@@ -11,6 +11,7 @@ from typing import Any
 from ..configuration import Configuration
 from ..rows import Row, parse_day, parse_time, recheck
 from ..scope import AnyScope, Filters, Order, Scope
+from ..texts import as_text
 from ..types import Summary
 from .base import Abilities
 from .valkey_collection import LIGHT
@@ -85,7 +86,9 @@ def _counted(
     payloads: list[dict[str, Any]], field: str, other: str, chosen: str | None
 ) -> list[tuple[str | None, int]]:
     """How many for each value of `field`, among those whose `other` is the chosen one."""
-    counts = Counter(payload.get(field) for payload in payloads if chosen in (None, payload.get(other)))
+    counts = Counter(
+        as_text(payload.get(field)) for payload in payloads if chosen in (None, as_text(payload.get(other)))
+    )
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0] or ""))
 
 

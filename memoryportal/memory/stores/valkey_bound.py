@@ -15,6 +15,7 @@ from ..pipeline import Tied, Unit
 from ..pool import Cursor
 from ..rows import Row, recheck
 from ..scope import Filters
+from ..texts import for_mem0
 from . import fence
 from .valkey_collection import Collection
 from .valkey_query import select
@@ -56,7 +57,10 @@ class BoundIndex(Tied, ValkeyDB):
         selection = select(self.scope, self.filters)
         found = self.collection.nearest(selection, self._fitting(vectors), top_k or 5, self.floor)
         scores = {row[0]: score for row, score in found}
-        return [_output(row, scores[row[0]]) for row in recheck(self.scope, [row for row, _ in found])]
+        return [
+            _output((row[0], for_mem0(row[1])), scores[row[0]])
+            for row in recheck(self.scope, [row for row, _ in found])
+        ]
 
     def list(self, filters: Any = None, top_k: int | None = None) -> Any:
         self.refuse_other_scope(filters)

@@ -12,8 +12,10 @@ from typing import Any
 
 from ..errors import ScopeViolation
 from ..rows import parse_time
-from ..scope import AnyScope, Filters, KnowledgeScope
+from ..scope import TIMES, AnyScope, Filters, KnowledgeScope
 from .conditions import instant
+
+LATEST = math.floor(TIMES[1].timestamp())
 
 
 def escape(value: str) -> str:
@@ -28,8 +30,9 @@ def tag(field: str, value: str) -> str:
 
 
 def created(low: int | None, high: int | None) -> str:
-    """Rows with low <= created_at < high; None stands for no bound. Rows without a time are in no range."""
-    return f"@created_at:[{'-inf' if low is None else low} {'+inf' if high is None else f'({high}'}]"
+    """Rows with low <= created_at < high; None stands for no bound. Rows without a time are in no range, and a number
+    that is later than any time is none."""
+    return f"@created_at:[{'-inf' if low is None else low} ({LATEST if high is None else high}]"
 
 
 @dataclass(frozen=True, slots=True)

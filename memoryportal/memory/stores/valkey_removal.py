@@ -10,6 +10,7 @@ from ..errors import CountMoved, MemoryNotFound, StoreUnavailable
 from ..pool import Cursor
 from ..rows import Row, recheck
 from ..scope import Filters, Scope
+from ..texts import as_text
 from ..types import Removed
 from . import fence
 from .side import Gone
@@ -95,9 +96,9 @@ class RemovalMixin(ValkeyBase):
         subject, empty = Scope(scope.subject), []
         for row in recheck(subject, self.noted.rows(select(subject))) if ids else []:
             links = row[1].get("linked_memory_ids")
-            if not isinstance(links, list) or not ids.intersection(map(str, links)):
+            if not isinstance(links, list) or not ids.intersection(map(as_text, links)):
                 continue
-            left = [link for link in links if str(link) not in ids]
+            left = [link for link in links if as_text(link) not in ids]
             if left:
                 self.noted.rewrite(row, to_hash(str(row[0]), {**row[1], "linked_memory_ids": left}, None))
             else:
@@ -106,4 +107,4 @@ class RemovalMixin(ValkeyBase):
 
 
 def _gone(rows: list[Row]) -> Gone:
-    return [(str(row[0]), row[1].get("agent_id"), row[1].get("run_id")) for row in rows]
+    return [(str(row[0]), as_text(row[1].get("agent_id")), as_text(row[1].get("run_id"))) for row in rows]

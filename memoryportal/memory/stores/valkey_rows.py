@@ -41,7 +41,7 @@ def _metadata(stored: bytes | None) -> dict[str, Any]:
     """What mem0 keeps as JSON, without the names that have fields of their own: those cannot be overruled."""
     try:
         parsed = json.loads(stored or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return {name: parsed[name] for name in parsed if name not in _OWN_FIELDS} if isinstance(parsed, dict) else {}
 
@@ -76,7 +76,8 @@ def to_hash(memory_id: str, payload: dict[str, Any], vector: Sequence[float] | N
         "memory": payload.get("data") or "",
         "metadata": json.dumps({name: value for name, value in payload.items() if name not in _OWN_FIELDS}),
     }
-    fields.update({name: str(payload[name]) for name in IDS if payload.get(name) is not None})
+    ids = {name: payload[name] for name in IDS if payload.get(name) is not None}
+    fields.update({name: str(value).encode("utf-8", "surrogateescape") for name, value in ids.items()})
     for name, text in _TEXTS.items():
         at = parse_time(payload.get(name)) or (datetime.now(UTC) if name == "created_at" else None)
         if at is not None:
