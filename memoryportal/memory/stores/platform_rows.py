@@ -48,7 +48,7 @@ def to_row(raw: dict[str, Any]) -> Row:
     """(id, payload) in mem0's own keys. Metadata never gets at them: it is written by whoever has a key."""
     given = raw.get("metadata")
     metadata = given if isinstance(given, dict) else {}
-    noted = {column: _name(metadata.get(note)) for note, column in NOTES.items()}
+    noted = {column: _note(metadata.get(note)) for note, column in NOTES.items()}
     payload = {key: value for key, value in metadata.items() if key not in CORE_KEYS and key not in NOTES}
     payload |= {key: raw[key] for key in _KEPT if raw.get(key)}
     payload |= {
@@ -62,6 +62,11 @@ def to_row(raw: dict[str, Any]) -> Row:
         "expiration_date": raw.get("expiration_date"),
     }
     return str(raw.get("id")), payload
+
+
+def _note(value: object) -> str | None:
+    """What is no text was not noted by the portal."""
+    return _name(value) if isinstance(value, str) else None
 
 
 def _name(value: object) -> str | None:
