@@ -146,6 +146,24 @@ def test_nor_what_an_assistant_of_ones_own_has_said_with_it(alice_talks: Talker,
     holds_none("\n".join(model.sent(since=count)), "theorbo")
 
 
+def test_nor_what_was_said_in_a_conversation_after_looking_across_all_of_them(
+    alice_talks: Talker, model: LlmServer
+) -> None:
+    """Who names a conversation sees that one only: to look into all, one names none, and then says it in one."""
+    model.facts = lambda prompt: [{"text": "I play the theorbo.", "attributed_to": "user"}]
+    person = alice_talks.memory.subject
+    (item,) = ScopedMemory(person, agent="music_teacher", run="r1").add("I play the theorbo.")
+    model.facts = lambda prompt: []
+    assert ScopedMemory(person, agent="music_teacher").search("instrument").hits
+    today = ScopedMemory(person, agent="music_teacher", run="r2")
+    today.add([{"role": "assistant", "content": "You play the theorbo."}])
+    alice_talks.memory.delete(item.id)
+    count = len(model.asked)
+    today.add("Shall we play?")
+    assert model.sent("extraction", since=count)
+    holds_none("\n".join(model.sent(since=count)), "theorbo")
+
+
 def test_what_is_deleted_while_the_model_extracts_does_not_come_back_in_other_words(told: Told) -> None:
     told.model.meanwhile["extraction"] = lambda: told.talker.memory.delete(told.health.id)
     told.model.facts = lambda prompt: [{"text": "The patient sees Quillwortina.", "attributed_to": "user"}]

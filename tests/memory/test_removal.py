@@ -1,6 +1,7 @@
 """Deleting empties every place, of this person and this scope only, all of it or nothing."""
 
 import contextlib
+from typing import Any
 
 import psycopg
 import pytest
@@ -9,7 +10,7 @@ from memoryportal.memory import Filters, MemoryNotFound, Residue, ScopedMemory, 
 from memoryportal.memory.configuration import configuration
 from memoryportal.memory.places import store_places
 
-from .planted import Superuser, holds, plant_entity, plant_history, plant_message, stored
+from .planted import Superuser, holds, payload, plant, plant_entity, plant_history, plant_message, stored
 
 GONE = "123e4567-e89b-12d3-a456-426614174000"  # a memory that was deleted by a plain mem0
 
@@ -111,6 +112,36 @@ def test_only_the_conversation_of_the_deleted_memory_loses_its_messages(
     assert alice.delete(item.id).counts["messages"] == 2
     assert sorted(map(str, ((m.agent, m.run) for m in alice.messages()))) == sorted(map(str, kept))
     assert len(bob.messages()) == 1
+
+
+@pytest.mark.parametrize(
+    ("agent", "run", "gone"),
+    [
+        ("cook", "r1", {("cook", "r1")}),
+        ("cook", None, {("cook", "r1"), ("cook", "r2"), ("cook", None)}),
+        (None, "r1", {("cook", "r1"), ("planner", "r1"), (None, "r1")}),
+        (None, None, {("cook", "r1"), ("cook", "r2"), ("cook", None), ("planner", "r1"), (None, "r1"), (None, None)}),
+    ],
+)
+@pytest.mark.parametrize("how", ["delete", "purge"])
+def test_who_looked_without_naming_a_conversation_may_have_said_it_in_every_one(
+    superuser: Superuser, alice: ScopedMemory, agent: str | None, run: str | None, gone: Any, how: str
+) -> None:
+    """To look across conversations one names none of them; what is said is kept with the one in which it is said."""
+    talks = {("cook", "r1"), ("cook", "r2"), ("cook", None), ("planner", "r1"), (None, "r1"), (None, None)}
+    memory_id = plant(superuser, [payload(alice.subject, "tea", agent_id="writer", run_id="r0")])[0]
+    alice.update(memory_id, "coffee")
+    superuser.execute(
+        "INSERT INTO memories_uses (subject, memory_id, agent, run) VALUES (%s, %s, %s, %s)",
+        (alice.subject, memory_id, agent, run),
+    )
+    for talk in talks:
+        plant_message(superuser, alice.subject, "You drink tea.", *talk)
+    if how == "delete":
+        alice.delete(memory_id)
+    else:
+        alice.purge_version(memory_id, 0)
+    assert {(message.agent, message.run) for message in alice.messages()} == talks - gone
 
 
 def test_erasing_takes_what_no_memory_leads_to(superuser: Superuser, alice: ScopedMemory, bob: ScopedMemory) -> None:

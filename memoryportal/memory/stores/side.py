@@ -157,9 +157,9 @@ class SideTables:
         hold_talks(cursor, scope)
         statement = sql.SQL("DELETE FROM {} WHERE subject = %s AND memory_id = ANY(%s::uuid[])")
         history = cursor.execute(statement.format(self.tables.history), (subject, ids)).rowcount
-        handed = self._handed_in(cursor, subject, ids)
+        messages = self._delete_talks(cursor, subject, talks, self._handed_in(cursor, subject, ids))
         uses = cursor.execute(statement.format(self.tables.identifier("uses")), (subject, ids)).rowcount
-        return {"history": history, "messages": self._delete_talks(cursor, subject, talks | handed), "uses": uses}
+        return {"history": history, "messages": messages, "uses": uses}
 
     def _handed_in(self, cursor: Cursor, subject: str, ids: list[str]) -> Talks:
         """The conversations in which these memories were handed out, as far as the use log goes back."""
@@ -169,15 +169,18 @@ class SideTables:
         )
         return set(cursor.execute(statement.format(self.tables.identifier("uses")), (subject, ids)).fetchall())
 
-    def _delete_talks(self, cursor: Cursor, subject: str, talks: Talks) -> int:
-        """The buffered messages of these conversations; how many went."""
+    def _delete_talks(self, cursor: Cursor, subject: str, talks: Talks, handed: Talks) -> int:
+        """The buffered messages of `talks`, and of all conversations that fit one in `handed`; how many went.
+
+        Whoever looks across conversations names none while looking, and says what was found in any of them.
+        """
         statement = sql.SQL(
-            "DELETE FROM {} WHERE subject = %s AND (COALESCE(agent, ''), COALESCE(run, '')) IN "
-            "(SELECT * FROM unnest(%s::text[], %s::text[]))"
+            "DELETE FROM {} said WHERE subject = %s AND ("
+            "(COALESCE(agent, ''), COALESCE(run, '')) IN (SELECT * FROM unnest(%s::text[], %s::text[])) "
+            "OR EXISTS (SELECT 1 FROM unnest(%s::text[], %s::text[]) AS handed (agent, run) "
+            "WHERE handed.agent IN ('', said.agent) AND handed.run IN ('', said.run)))"
         ).format(self.tables.messages)
-        ordered = sorted(talks)
-        named = [talk[0] for talk in ordered], [talk[1] for talk in ordered]
-        return cursor.execute(statement, (subject, *named)).rowcount
+        return cursor.execute(statement, (subject, *_columns(talks), *_columns(handed))).rowcount
 
     def forget_traces(self, scope: Scope, ids: list[str], behind: str | None = None) -> Removed:
         with self.open(scope) as cursor:
@@ -262,7 +265,7 @@ class SideTables:
                     ).format(table, column, column),
                     (subject, memory_id, row[0]),
                 )
-            self._delete_talks(cursor, subject, talks | self._handed_in(cursor, subject, [memory_id]))
+            self._delete_talks(cursor, subject, talks, self._handed_in(cursor, subject, [memory_id]))
         return True
 
     def messages(self, scope: Scope, limit: int) -> list[Message]:
@@ -281,6 +284,12 @@ def count_all(cursor: Cursor, countings: dict[str, Counting]) -> dict[str, int]:
     params = [value for _, values in countings.values() for value in values]
     row = cursor.execute(sql.SQL("SELECT {}").format(sql.SQL(", ").join(each)), params).fetchone()
     return dict(zip(countings, row or (), strict=True))
+
+
+def _columns(talks: Talks) -> tuple[list[str], list[str]]:
+    """The assistants and the conversations, side by side."""
+    ordered = sorted(talks)
+    return [agent for agent, _ in ordered], [run for _, run in ordered]
 
 
 def _of_conversations(scope: Scope) -> Conditions:
