@@ -10,7 +10,7 @@ from typing import Any
 from .errors import StoreUnavailable
 from .history import BUFFER_SIZE, SubjectHistory
 from .pool import Cursor, store_errors
-from .rows import Row
+from .rows import Row, to_item
 from .texts import as_text
 
 
@@ -30,11 +30,21 @@ class Showing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def search(self, *args: Any, **kwargs: Any) -> Any:
-        found = self._inner.search(*args, **kwargs)
+    def search(self, *args: Any, top_k: int = 5, **kwargs: Any) -> Any:
+        found = self._living(top_k, *args, **kwargs)
         self._note_ids([str(row.id) for row in found])
         self.texts |= {str(row.id): as_text(row.payload.get("data")) for row in found}
         return found
+
+    def _living(self, most: int, *args: Any, **kwargs: Any) -> list[Any]:
+        """What has expired is shown to nobody but the person, and must not eat the places of what has not."""
+        asked = most
+        while True:
+            found = self._inner.search(*args, top_k=asked, **kwargs)
+            living = [row for row in found if not to_item((row.id, row.payload)).expired][:most]
+            if len(living) == most or len(found) < asked:
+                return living
+            asked *= 4
 
     def insert(self, vectors: Any, payloads: Any = None, ids: Any = None) -> Any:
         try:

@@ -141,6 +141,22 @@ def test_two_people_at_once(alice: ScopedMemory, bob: ScopedMemory, model_server
         assert not any(str(other.subject) in prompt for prompt in mine)
 
 
+def test_what_has_expired_is_not_shown_to_the_model_and_can_be_learned_anew(
+    superuser: Superuser, alice: ScopedMemory, model_server: ModelServer
+) -> None:
+    cook = ScopedMemory(alice.subject, agent="cook")
+    living = cook.add("I eat at noon", infer=False)[0]
+    for number in range(11):  # more than mem0 shows at once, and all of them nearer
+        cook.add(f"I eat no sugar until May, {number}", infer=False, expires="2020-01-01")
+    model_server.facts = _facts("I eat no sugar until May, 3")
+    learned = cook.add("once more no sugar for me")
+    assert "until May" not in model_server.prompts[-1]
+    assert "I eat at noon" in model_server.prompts[-1]
+    assert [(item.text, item.expired) for item in learned] == [("I eat no sugar until May, 3", False)]
+    noted = superuser.execute("SELECT memory_id::text FROM memories_uses WHERE subject = %s", (alice.subject,))
+    assert {row[0] for row in noted} == {living.id}
+
+
 def test_the_buffer_keeps_ten_messages_of_each_conversation(alice: ScopedMemory, model_server: ModelServer) -> None:
     first, second = ScopedMemory(alice.subject, run="r1"), ScopedMemory(alice.subject, run="r2")
     second.add("other conversation")
