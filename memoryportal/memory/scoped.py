@@ -250,12 +250,19 @@ class ScopedMemory:
     def _learned(self, ids: list[str], screen: Screen | None) -> Added:
         """These new memories. Facts that were extracted out of the portal's sight are looked at now, and forgotten."""
         with changed():
-            items = self._items(ids) if ids else []
+            items = self._still_there(ids) if ids else []
             forbidden = screen.stops({item.text for item in items}) if screen and items else set()
             late = [item.id for item in items if item.text in forbidden]
             if late:
                 current_store().delete(self.scope, late)
         return Added(item for item in items if item.id not in late)
+
+    def _still_there(self, ids: list[str]) -> list[Item]:
+        """These memories, stored a moment ago. Whoever waited to delete them has not made it "nothing was changed"."""
+        try:
+            return self._items(ids)
+        except MemoryNotFound:
+            raise NotConfirmed("it was stored, and some of it was gone when it was read again") from None
 
     def update(self, memory_id: str, text: str, expected: str | None = None) -> Item:
         """Correct a memory; it is embedded again. `expected` is the `version` that the person was shown.

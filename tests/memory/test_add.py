@@ -1,12 +1,21 @@
 """Adding: what is refused, that nothing is half added, and that nobody can set what the store keeps for itself."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from memoryportal.memory import BadQuery, EmbedderUnavailable, ErasureRunning, ScopedMemory, WritesPaused, controls
+from memoryportal.memory import (
+    BadQuery,
+    EmbedderUnavailable,
+    ErasureRunning,
+    NotConfirmed,
+    ScopedMemory,
+    WritesPaused,
+    controls,
+)
 from memoryportal.memory.stores import current_store
 
 from .model_server import ModelServer
@@ -222,6 +231,30 @@ def test_a_history_that_cannot_be_written_keeps_the_memory_out(superuser: Superu
     finally:
         superuser.execute("GRANT INSERT ON memories_history TO memoryportal_scoped")
     assert not any(stored(superuser).values())
+
+
+@pytest.fixture
+def eager_eraser(superuser: Superuser) -> Iterator[None]:
+    """Somebody who deletes each memory in the moment in which it is stored, as an eraser does that waited for it."""
+    superuser.execute(
+        "CREATE FUNCTION gone_at_once() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS "
+        "$$ BEGIN DELETE FROM public.memories WHERE id = NEW.id; RETURN NULL; END $$"
+    )
+    superuser.execute(
+        "CREATE CONSTRAINT TRIGGER gone_at_once AFTER INSERT ON memories DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION gone_at_once()"
+    )
+    yield
+    superuser.execute("DROP FUNCTION gone_at_once CASCADE")
+
+
+def test_what_is_deleted_as_soon_as_it_is_stored_is_not_said_to_be_missing(
+    alice: ScopedMemory, eager_eraser: None
+) -> None:
+    """Whoever hears that nothing was changed sends it again: after the erasure, which had taken it."""
+    with pytest.raises(NotConfirmed):
+        alice.add("I drink tea")
+    assert alice.page().total == 0
 
 
 @pytest.mark.parametrize(("state", "error"), [("paused", WritesPaused), ("erasing", ErasureRunning)])
