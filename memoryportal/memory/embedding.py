@@ -3,6 +3,7 @@
 The offline embedder is WordLlama (256 dimensions), whose wheel carries its weights.
 """
 
+import math
 import threading
 from functools import lru_cache
 from pathlib import Path
@@ -65,14 +66,22 @@ class ConfiguredEmbedder:
 
     def embed(self, text: str, memory_action: Action | None = None) -> list[float]:
         try:
-            return [float(number) for number in self._inner.embed(text, memory_action or "add")]
+            vector = [float(number) for number in self._inner.embed(text, memory_action or "add")]
+            failed = "" if has_direction(vector) else "a vector that points nowhere"
         except Exception as error:  # noqa: BLE001 - every provider raises its own, and some repeat the input
             failed = type(error).__name__
+        if not failed:
+            return vector
         # Out here the error has no context: the provider's words stay behind.
         raise EmbedderUnavailable(f"the embedder did not answer ({failed})")
 
     def embed_batch(self, texts: list[str], memory_action: Action = "add") -> list[list[float]]:
         return [self.embed(text, memory_action) for text in texts]
+
+
+def has_direction(vector: list[float]) -> bool:
+    """Whether something can be near it: nothing compares with zeros alone, or with what is no number."""
+    return any(vector) and all(map(math.isfinite, vector))
 
 
 class Prepared:

@@ -143,7 +143,8 @@ def search_exactly(
     statement = sql.SQL(
         "SELECT id, payload, GREATEST(0.0, 1.0 - distance) FROM (SELECT id, payload, vector <=> %s::vector AS distance "
         "FROM {} WHERE {} ORDER BY (vector <=> %s::vector) + 0.0, id LIMIT %s) nearest "
-        "WHERE 1.0 - distance >= %s ORDER BY distance, id"
+        # A row whose vector is all zeros is near nothing; PostgreSQL takes NaN for more than every floor.
+        "WHERE distance <> 'NaN' AND 1.0 - distance >= %s ORDER BY distance, id"
     ).format(table, where.sql)
     rows = cursor.execute(statement, [text, *where.params, text, limit, floor]).fetchall()
     return [(row[0], row[1], float(row[2])) for row in rows]
