@@ -19,21 +19,29 @@ from memoryportal.memory import SubjectId
 from .models import ServiceKey, SubjectHour
 from .problems import Problem
 
-# One statement answers whether the key still lives, what it allows, and how often it was used in this minute. Holders
-# are locked in one order (`k:` before `s:`), so that two requests never wait for each other.
+# One statement answers whether the key still lives, what it allows, and how often it was used in this minute. What is
+# too much for one person does not count for the key: an assistant that runs wild would stop everybody else's. Holders
+# are locked in one order (`s:` before `k:`), so that two requests never wait for each other.
 _VISIT = """
 WITH service_key AS (
-    SELECT id, prefix, agents, rights, revoked_at IS NULL AS living FROM agent_servicekey WHERE id = %(key)s
-), counted AS (
+    SELECT id, prefix, agents, rights, revoked_at IS NULL AS living,
+        floor(extract(epoch FROM now()) / 60) AS minute
+    FROM agent_servicekey WHERE id = %(key)s
+), of_subject AS (
     INSERT INTO agent_window AS w (holder, minute, requests)
-    SELECT holder, floor(extract(epoch FROM now()) / 60), 1
-    FROM service_key, unnest(%(holders)s::text[]) AS holder WHERE living ORDER BY holder
+    SELECT %(subject)s, minute, 1 FROM service_key WHERE living AND %(subject)s::text IS NOT NULL
     ON CONFLICT (holder, minute) DO UPDATE SET requests = w.requests + 1
-    RETURNING holder, requests
+    RETURNING requests
+), of_key AS (
+    INSERT INTO agent_window AS w (holder, minute, requests)
+    SELECT %(holder)s, minute, 1 FROM service_key
+    WHERE living AND NOT EXISTS (SELECT 1 FROM of_subject WHERE requests > %(most)s)
+    ON CONFLICT (holder, minute) DO UPDATE SET requests = w.requests + 1
+    RETURNING requests
 )
 SELECT prefix, agents, rights, living,
-    (SELECT requests FROM counted WHERE holder LIKE 'k:%%'),
-    (SELECT requests FROM counted WHERE holder LIKE 's:%%'),
+    (SELECT requests FROM of_key),
+    (SELECT requests FROM of_subject),
     60 - floor(extract(epoch FROM now()))::bigint %% 60
 FROM service_key
 """
@@ -58,12 +66,12 @@ class Standing:
 
 def visit(key: uuid.UUID, subject: SubjectId | None = None) -> Standing | None:
     """Count one request; None when the key is gone or revoked. Raises Problem when there were too many."""
-    holders = [f"k:{key.hex}", *([f"s:{_digest(key, subject)}"] if subject else [])]
-    row = _asked({"key": key, "holders": holders})
+    most, holder = settings.GATEWAY_SUBJECT_PER_MINUTE, f"s:{_digest(key, subject)}" if subject else None
+    row = _asked({"key": key, "holder": f"k:{key.hex}", "subject": holder, "most": most})
     if row is None or not row[3]:
         return None
     prefix, agents, rights, _, of_key, of_subject, left = row
-    if of_key > settings.GATEWAY_KEY_PER_MINUTE or (of_subject or 0) > settings.GATEWAY_SUBJECT_PER_MINUTE:
+    if (of_subject or 0) > most or of_key > settings.GATEWAY_KEY_PER_MINUTE:
         raise Problem("too-many-requests", retry_after=left)
     return Standing(prefix, agents, rights)
 

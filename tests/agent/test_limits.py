@@ -73,6 +73,22 @@ def test_requests_with_one_key(key: str, settings: Any) -> None:
     assert answers == [201, 201, 201, 429, 429]
 
 
+def test_one_person_s_assistant_that_runs_wild_stops_nobody_else_s(
+    key: str, alice: Assistant, bob: Assistant, settings: Any
+) -> None:
+    settings.GATEWAY_SUBJECT_PER_MINUTE, settings.GATEWAY_KEY_PER_MINUTE = 3, 6
+    wild: list[int] = []
+    others: list[int] = []
+
+    def act() -> None:
+        wild[:] = [alice.call("get", "/memories").status_code for _ in range(20)]
+        others[:] = [bob.call("get", "/memories").status_code, ask(key, "carol").status_code]
+
+    in_one_minute(act)
+    assert wild == [200] * 3 + [429] * 17
+    assert others == [200, 201]
+
+
 def test_nothing_is_written_beyond_the_limit(alice: Assistant, settings: Any) -> None:
     settings.GATEWAY_SUBJECT_PER_MINUTE = 1
 
