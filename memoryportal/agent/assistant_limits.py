@@ -11,11 +11,11 @@ from django.conf import settings
 from django.db import connection
 
 from memoryportal.base.secrets_file import derived_key
-from memoryportal.base.web import sensible_threads
+from memoryportal.base.web import threads_here
 from memoryportal.memory import SubjectId
 
 # Requests that wait for a language model; the others of this process are for everybody else's pages.
-_waiting = threading.BoundedSemaphore(max(1, sensible_threads() - 2))
+_waiting = threading.BoundedSemaphore(max(1, threads_here() - 2))
 _COUNT = """
 INSERT INTO agent_window AS w (holder, minute, requests) VALUES (%s, %s, 1)
 ON CONFLICT (holder, minute) DO UPDATE SET requests = w.requests + 1 RETURNING requests

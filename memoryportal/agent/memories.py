@@ -1,5 +1,7 @@
 """What an assistant does with a subject token. Person, assistant and conversation come from the token, nothing else."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -10,10 +12,12 @@ from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from memoryportal.accounts.trail import CORRECTION, DELETION
-from memoryportal.memory import Item, MemoryNotFound
+from memoryportal.memory import Item, MemoryNotFound, llm
 
+from .assistant_limits import TooBusy, place
 from .door import SubjectToken, Visit
 from .idempotency import OnceKey, Outcome, Writer, once
+from .problems import Problem
 from .schemas import Add, Added, Correct, Deleted, Found, Listed, Memory, Overview, Results, Search, Stored
 from .statuses import answers
 from .trail import changing
@@ -43,7 +47,8 @@ def add(request: TokenRequest, body: Add, idempotency_key: OnceKey = None) -> St
     visit, told, fresh = request.auth, body.told(), list[Item]()
 
     def act() -> Outcome:
-        added = visit.memory.add(told, infer=body.infer, metadata=body.metadata, expires=body.expires)
+        with _place(body.infer is not False and llm.extracts()):
+            added = visit.memory.add(told, infer=body.infer, metadata=body.metadata, expires=body.expires)
         fresh.extend(added)
         return Outcome([item.id for item in fresh], {"stopped": added.stopped})
 
@@ -116,6 +121,16 @@ def delete(request: TokenRequest, memory_id: MemoryId, idempotency_key: OnceKey 
 def summary(request: TokenRequest) -> Overview:
     """How much is remembered in this token's scope."""
     return Overview.of(request.auth.memory.summary())
+
+
+@contextmanager
+def _place(wanted: bool) -> Iterator[None]:
+    """A place among those who wait for the language model. Raises Problem."""
+    try:
+        with place(wanted):
+            yield
+    except TooBusy:
+        raise Problem("model-busy", retry_after=2) from None
 
 
 def _id(text: str) -> str:

@@ -66,6 +66,7 @@ _KINDS = (
     Kind("not-recorded", 503, "The act could not be recorded, so it was not done."),
     Kind("embedder-unavailable", 503, "The text could not be turned into a vector. Nothing was changed."),
     Kind("model-unavailable", 503, "The language model did not answer, or not sensibly. Nothing was remembered."),
+    Kind("model-busy", 503, "As many requests as may wait for the language model do. Nothing was remembered."),
 )
 KINDS = {kind.code: kind for kind in _KINDS}
 STATUSES = sorted({kind.status for kind in _KINDS})

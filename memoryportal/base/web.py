@@ -11,6 +11,8 @@ from types import FrameType
 
 from .databases import PROJECT_DIR
 
+THREADS = "MEMORYPORTAL_THREADS"  # set by `manage.py serve` for the processes that it starts
+
 
 class CannotServe(Exception):
     """The web process cannot be started; the message is one sentence for the person at the terminal."""
@@ -23,6 +25,11 @@ class Ended(BaseException):
 def sensible_threads() -> int:
     """Requests at a time for one process: a few wait for the database while one computes."""
     return min(8, 2 * (os.cpu_count() or 1) + 1)
+
+
+def threads_here() -> int:
+    """Requests at a time in this process, as `serve` was told."""
+    return int(os.environ.get(THREADS) or sensible_threads())
 
 
 def granian(host: str, port: int, workers: int, threads: int) -> list[str]:

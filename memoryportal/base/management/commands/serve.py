@@ -30,6 +30,7 @@ class Command(BaseCommand):
         except web.CannotServe as error:
             raise CommandError(str(error)) from None
         command = web.granian(host, number, workers, threads)
+        os.environ[web.THREADS] = str(threads)
         if settings.ADDRESSES.embedded:
             self._beside_the_server(command)
         else:
