@@ -1,6 +1,7 @@
 """Every answer: kept by nobody; and an outage is said, never shown as an empty list."""
 
 import logging
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,6 +117,23 @@ def test_health_and_readiness_when_the_database_is_gone(database_gone: str) -> N
     response = Client().get("/readyz")
     assert response.status_code == 503
     assert page(response).startswith("not ready: database")
+
+
+@pytest.mark.django_db
+@pytest.mark.urls("tests.base.urls")
+def test_what_breaks_an_answer_off_reaches_the_web_server_without_its_text(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """granian writes tracebacks into a log of its own."""
+    pieces, raised = iter(client.get("/cut").streaming_content), None
+    assert next(pieces) == b"begun"
+    try:
+        next(pieces)
+    except Exception as error:
+        raised = error
+    assert raised is not None
+    assert CANARY not in "".join(traceback.format_exception(raised))
+    assert "an answer was broken off (ValueError)" in caplog.text
 
 
 @pytest.mark.django_db

@@ -1,10 +1,11 @@
 """The portal's own map, with views that get into trouble."""
 
+from collections.abc import Iterator
 from typing import NoReturn
 
 import psycopg
 from django.db import OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path
 
 from memoryportal.memory import StoreUnavailable
@@ -35,7 +36,16 @@ def cached(request: HttpRequest) -> HttpResponse:
     return HttpResponse("x", headers={"Cache-Control": "public, max-age=600"})
 
 
+def cut(request: HttpRequest) -> StreamingHttpResponse:
+    def pieces() -> Iterator[str]:
+        yield "begun"
+        raise ValueError(CANARY)
+
+    return StreamingHttpResponse(pieces())
+
+
 urlpatterns = [
+    path("cut", cut),
     path("store-gone", store_gone),
     path("database-gone", database_gone),
     path("driver-gone", driver_gone),
