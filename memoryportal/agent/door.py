@@ -3,7 +3,7 @@
 import logging
 import uuid
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from allauth.account.adapter import get_adapter
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
@@ -108,4 +108,6 @@ def _is_within(request: HttpRequest, networks: list[str]) -> bool:
         address = ip_address(get_adapter(request).get_client_ip(request))
     except (PermissionDenied, ImproperlyConfigured, ValueError):  # no address, or fewer proxies than there should be
         return False
+    if isinstance(address, IPv6Address):  # a server that listens on :: sees ::ffff:192.0.2.1
+        address = address.ipv4_mapped or address
     return any(address in ip_network(network) for network in networks)
