@@ -59,6 +59,8 @@ def _disconnect(request: PortalRequest, link: SubjectLink) -> HttpResponse:
 def from_host(request: HttpRequest) -> HttpResponse:
     """Take the token out of the address at once, then ask the signed-in person. Who is not signed in does so first."""
     if request.method != "POST" and "token" in request.GET:
+        if request.method == "HEAD":  # programs look at a link before somebody follows it; a token counts once
+            return HttpResponse()
         return _take(request, request.GET["token"])
     return _confirm(cast(PortalRequest, request))
 

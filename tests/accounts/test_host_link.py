@@ -109,6 +109,16 @@ def test_somebody_who_is_not_signed_in_does_so_first(shop: None, alice: User, cl
     assert own_subjects(alice) == ["customer-1", alice.subject]
 
 
+def test_a_look_at_the_link_does_not_use_the_token_up(shop: None, alice_client: Client) -> None:
+    sent = token()
+    looked = alice_client.head("/settings/link/", {"token": sent})
+    assert (looked.status_code, looked.content) == (200, b"")
+    assert not UsedToken.objects.exists()
+    assert form_of(alice_client) == {}, "nothing waits for the person"
+    assert arrive(alice_client, sent).status_code == 302
+    assert form_of(alice_client) != {}
+
+
 def test_a_token_counts_once(algorithm: str, alice_client: Client, bob_client: Client) -> None:
     once = token(algorithm)
     arrive(alice_client, once)
