@@ -41,7 +41,7 @@ class Machine(RuleBasedStateMachine):
             for scope in SCOPES
         }
         self.known: dict[str, tuple[str, Scope, str]] = {}  # id -> whose, stored in which scope, text
-        self.keys = 0
+        self.once: dict[str, tuple[str, Scope]] = {}  # id -> whose, stored in which scope: with an Idempotency-Key
 
     def mine(self, name: str, scope: Scope) -> dict[str, str]:
         """What this token must see: text by id."""
@@ -70,8 +70,10 @@ class Machine(RuleBasedStateMachine):
         answer = self.tokens[name, scope].call("post", "/memories", body, Idempotency_Key=f"k{used}")
         if answer.status_code == 201:
             for memory in answer.json()["memories"]:
-                before = self.known.setdefault(memory["id"], (name, scope, text))
-                assert before[:2] == (name, scope)
+                if memory["id"] not in self.once:  # a repeated request names what it stored then, there still or not
+                    self.once[memory["id"]] = name, scope
+                    self.known[memory["id"]] = name, scope, text
+                assert self.once[memory["id"]] == (name, scope)
         else:
             assert answer.json()["code"] == "idempotency-mismatch"
 
