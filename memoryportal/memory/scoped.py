@@ -371,7 +371,7 @@ class ScopedMemory:
             )
 
     def residue(self, *, keep: Collection[str] = ()) -> list[Residue]:
-        """Count every place but those in `keep` again, each on a connection of its own."""
+        """Count every place but those in `keep` again, on new connections."""
         kept = arguments.keep_given(keep)
         return [found for found in current_store().residue(self.scope) if found.place not in kept]
 

@@ -2,27 +2,18 @@
 
 import http.client
 import json
-import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
-from psycopg.conninfo import conninfo_to_dict
 
 from memoryportal.agent.models import ServiceKey
-from memoryportal.base.databases import PROJECT_DIR, embedded_dsn
-from memoryportal.base.names import APP
 from memoryportal.memory import ScopedMemory, SubjectId
-from tests.base.houses import environment, eventually
-from tests.base.test_demo import answers, free_port
 
 from .calling import make_key, somebody
+from .served import serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TELL = {"text": "I am vegetarian.", "infer": False}
@@ -31,19 +22,8 @@ TELL = {"text": "I am vegetarian.", "infer": False}
 @pytest.fixture(scope="module")
 def port(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """Two processes on this run's database, with keys of their own that neither of them has seen."""
-    data_dir = Path(os.environ["DATA_DIR"])
-    name = str(conninfo_to_dict(settings.MEMORY_DATABASE_URL)["dbname"])
-    addresses = {"DATABASE_URL": embedded_dsn(data_dir, APP, name), "MEMORY_DATABASE_URL": settings.MEMORY_DATABASE_URL}
-    env = environment(tmp_path_factory.mktemp("wire"), **addresses)
-    number = free_port()
-    command = [sys.executable, "manage.py", "serve", "--port", str(number), "--workers", "2"]
-    web = subprocess.Popen(command, cwd=PROJECT_DIR, env=env)
-    try:
-        assert eventually(lambda: answers(number, "/healthz"), 60)
+    with serving(tmp_path_factory.mktemp("wire"), "--workers", "2") as number:
         yield number
-    finally:
-        web.terminate()
-        web.wait(timeout=30)
 
 
 @pytest.fixture

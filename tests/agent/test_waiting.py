@@ -1,26 +1,19 @@
 """Assistants that wait for a slow language model keep nobody from their pages, as granian serves both."""
 
 import http.client
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from django.conf import settings
-from psycopg.conninfo import conninfo_to_dict
 
-from memoryportal.base.databases import PROJECT_DIR, embedded_dsn
-from memoryportal.base.names import APP
 from memoryportal.memory import ScopedMemory, SubjectId
-from tests.base.houses import environment, eventually
-from tests.base.test_demo import answers, free_port
+from tests.base.houses import eventually
 
 from .calling import make_key, somebody
 from .llm_server import LlmServer, running
+from .served import serving
 from .test_over_the_wire import send, token
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,20 +36,9 @@ def slow(thought: threading.Event) -> Iterator[LlmServer]:
 @pytest.fixture
 def port(slow: LlmServer, tmp_path: Path) -> Iterator[int]:
     """One process with four threads, and that language model."""
-    name = str(conninfo_to_dict(settings.MEMORY_DATABASE_URL)["dbname"])
-    addresses = {
-        "DATABASE_URL": embedded_dsn(Path(os.environ["DATA_DIR"]), APP, name),
-        "MEMORY_DATABASE_URL": settings.MEMORY_DATABASE_URL,
-    }
-    number, env = free_port(), environment(tmp_path, MEM0_CONFIG=slow.config(embedder=False), **addresses)
-    command = [sys.executable, "manage.py", "serve", "--port", str(number), "--workers", "1", "--threads", "4"]
-    web = subprocess.Popen(command, cwd=PROJECT_DIR, env=env)
-    try:
-        assert eventually(lambda: answers(number, "/healthz"), 60)
+    options = ("--workers", "1", "--threads", "4")
+    with serving(tmp_path, *options, MEM0_CONFIG=slow.config(embedder=False)) as number:
         yield number
-    finally:
-        web.terminate()
-        web.wait(timeout=30)
 
 
 def opens_a_page(port: int) -> bool:

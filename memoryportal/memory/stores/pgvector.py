@@ -91,13 +91,13 @@ class PgvectorStore(PlacesMixin, PipelineMixin):
     def known_ids(self, scope: Scope) -> list[str]:
         """In one statement, and without the rows."""
         where = conditions.of_scope(scope)
-        known = sql.SQL("SELECT id FROM {} WHERE {}").format(self.tables.memories, where.sql)
+        known, params = sql.SQL("SELECT id FROM {} WHERE {}").format(self.tables.memories, where.sql), where.params
         if not scope.is_narrowed:  # a row of the history does not say which assistant's memory it was of
             past = sql.SQL("SELECT memory_id FROM {} WHERE subject = %s").format(self.tables.history)
-            known, where.params = sql.SQL("{} UNION {}").format(known, past), [*where.params, str(scope.subject)]
+            known, params = sql.SQL("{} UNION {}").format(known, past), [*params, str(scope.subject)]
         statement = sql.SQL("SELECT id::text FROM ({}) known ORDER BY id").format(known)
         with self.open(scope) as cursor:
-            return [row[0] for row in cursor.execute(statement, where.params).fetchall()]
+            return [row[0] for row in cursor.execute(statement, params).fetchall()]
 
     def get(self, scope: Scope, memory_id: str) -> Row | None:
         statement = sql.SQL("SELECT id, payload FROM {} WHERE id = %s::uuid AND payload->>'user_id' = %s")
